@@ -1,0 +1,68 @@
+import { BullModule, getQueueToken } from '@nestjs/bullmq';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { QUEUES } from '#libs/contracts';
+import { consumeHints, HINT_JOB_OPTIONS, openRuns, QUEUE_PREFIX, type Runs } from '#libs/runs';
+import type { Logger } from '#libs/telemetry';
+import type { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { ExecutorConfig } from './config.js';
+import { createCallTaker } from './take-call.js';
+
+export const RUNS = Symbol('runs');
+export const CONSUMER = Symbol('consumer of call hints');
+
+export interface ExecutorParts {
+  config: ExecutorConfig;
+  redis: Redis;
+  /** A connection whose commands wait: BullMQ blocks on it for the next hint. */
+  blockingRedis: Redis;
+  log: Logger;
+}
+
+@Module({})
+export class AppModule {
+  static register({ config, redis, blockingRedis, log }: ExecutorParts): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        BullModule.forRoot({
+          connection: redis,
+          prefix: QUEUE_PREFIX,
+          defaultJobOptions: HINT_JOB_OPTIONS,
+        }),
+        BullModule.registerQueue({ name: QUEUES.turn }, { name: QUEUES.call }),
+      ],
+      providers: [
+        {
+          provide: RUNS,
+          inject: [getQueueToken(QUEUES.turn), getQueueToken(QUEUES.call)],
+          useFactory: (turn: Queue, call: Queue) =>
+            openRuns({
+              service: 'executor',
+              databaseUrl: config.DATABASE_URL,
+              redis,
+              queues: { turn, call },
+              log,
+            }),
+        },
+        {
+          provide: CONSUMER,
+          inject: [RUNS],
+          useFactory: (runs: Runs) =>
+            consumeHints({
+              kind: 'call',
+              connection: blockingRedis,
+              concurrency: config.EXECUTOR_CONCURRENCY,
+              log,
+              take: createCallTaker({
+                runs,
+                env: process.env,
+                filesDir: config.HAMMERLINE_FILES,
+                log,
+              }),
+            }),
+        },
+      ],
+    };
+  }
+}

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import { HammerlineError, invalidRequest, RunRequest, type RunMode } from '#libs/contracts';
+import type { NewRun } from '#libs/runs';
+import { inlineToolset, readTools, toolsWithoutExecutor, type Toolset } from '#libs/tools';
+import { v7 as uuidv7 } from 'uuid';
+import { requestError } from './problem.js';
+
+/** Longest Idempotency-Key, in characters. */
+const MAX_KEY_LENGTH = 255;
+
+/**
+ * Checks a request and makes the run that the ledger will accept; all faults are found before anything is written.
+ *
+ * @param traceparent of the span that accepts the run: the root of the run's trace
+ */
+export function newRun(
+  body: unknown,
+  options: {
+    tenantId: string;
+    toolsets: ReadonlyMap<string, Toolset>;
+    idempotencyKey: string | undefined;
+    traceparent: string;
+  },
+): NewRun {
+  const parsed = RunRequest.safeParse(body);
+  if (!parsed.success) throw requestError(parsed.error, Object.keys(RunRequest.shape));
+  const request = parsed.data;
+  const toolset = chooseToolset(request, options.toolsets);
+  const mode = request.mode ?? (request.toolset === undefined ? 'resolve' : 'execute');
+  requireExecutors(toolset, mode);
+  return {
+    id: uuidv7(),
+    tenantId: options.tenantId,
+    mode,
+    mask: request.mask ?? 'auto',
+    toolset: { name: toolset.name, hash: toolset.hash, body: toolset },
+    messages: request.messages ?? [{ role: 'user', content: request.query ?? '' }],
+    traceparent: options.traceparent,
+    idempotency: idempotencyOf(options.idempotencyKey, request),
+  };
+}
+
+function chooseToolset(request: RunRequest, toolsets: ReadonlyMap<string, Toolset>): Toolset {
+  if (request.tools) return inlineToolset(readTools(request.tools));
+  const name = request.toolset ?? '';
+  const toolset = toolsets.get(name);
+  if (toolset) return toolset;
+  const known = [...toolsets.keys()].join(', ') || 'none';
+  throw new HammerlineError('unknown_toolset', `There is no toolset ${JSON.stringify(name)}.`, {
+    faults: [{ pointer: '/toolset', detail: 'names no toolset', mend: `Known are: ${known}.` }],
+  });
+}
+
+function requireExecutors(toolset: Toolset, mode: RunMode): void {
+  if (mode !== 'execute') return;
+  const names = toolsWithoutExecutor(toolset);
+  if (names.length === 0) return;
+  throw new HammerlineError('no_executor', `No executor is known for: ${names.join(', ')}.`, {
+    faults: [
+      {
+        pointer: '/mode',
+        detail: `cannot be \`execute\`: no executor is known for ${names.join(', ')}`,
+        mend: 'Use mode `resolve`, or put the tools into a toolset file that says how to call them.',
+      },
+    ],
+  });
+}
+
+function idempotencyOf(key: string | undefined, request: RunRequest): NewRun['idempotency'] {
+  if (key === undefined) return undefined;
+  if (key === '' || key.length > MAX_KEY_LENGTH || !/^[\x21-\x7e]+$/.test(key)) {
+    throw invalidRequest({
+      pointer: '',
+      detail: 'the header Idempotency-Key is not valid',
+      mend: `Give 1 to ${MAX_KEY_LENGTH} visible ASCII characters, such as a UUID.`,
+    });
+  }
+  return { key, bodyHash: createHash('sha256').update(JSON.stringify(request)).digest() };
+}

@@ -1,0 +1,65 @@
+import { BullModule, getQueueToken } from '@nestjs/bullmq';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { QUEUES } from '#libs/contracts';
+import { HINT_JOB_OPTIONS, openRuns, QUEUE_PREFIX, RunNotices, type Runs } from '#libs/runs';
+import type { ReadinessChecks } from '#libs/service';
+import type { Logger } from '#libs/telemetry';
+import type { Toolset } from '#libs/tools';
+import type { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { GatewayConfig } from './config.js';
+import { HealthController } from './health.controller.js';
+import { RunsController } from './runs.controller.js';
+import { NOTICES, READINESS, RUNS, TOOLSETS } from './tokens.js';
+import { ToolsetsController } from './toolsets.controller.js';
+
+export interface GatewayParts {
+  config: GatewayConfig;
+  redis: Redis;
+  /** A connection of its own: a subscribed one can do nothing else. */
+  subscriber: Redis;
+  toolsets: ReadonlyMap<string, Toolset>;
+  log: Logger;
+}
+
+@Module({})
+export class AppModule {
+  static register({ config, redis, subscriber, toolsets, log }: GatewayParts): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        BullModule.forRoot({
+          connection: redis,
+          prefix: QUEUE_PREFIX,
+          defaultJobOptions: HINT_JOB_OPTIONS,
+        }),
+        BullModule.registerQueue({ name: QUEUES.turn }, { name: QUEUES.call }),
+      ],
+      controllers: [RunsController, ToolsetsController, HealthController],
+      providers: [
+        {
+          provide: RUNS,
+          inject: [getQueueToken(QUEUES.turn), getQueueToken(QUEUES.call)],
+          useFactory: (turn: Queue, call: Queue) =>
+            openRuns({
+              service: 'gateway',
+              databaseUrl: config.DATABASE_URL,
+              redis,
+              queues: { turn, call },
+              log,
+            }),
+        },
+        { provide: NOTICES, useFactory: () => RunNotices.subscribe(subscriber) },
+        { provide: TOOLSETS, useValue: toolsets },
+        {
+          provide: READINESS,
+          inject: [RUNS],
+          useFactory: (runs: Runs): ReadinessChecks => ({
+            ledger: () => runs.epoch.isFresh(),
+            redis: () => redis.status === 'ready',
+          }),
+        },
+      ],
+    };
+  }
+}

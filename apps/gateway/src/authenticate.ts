@@ -1,0 +1,76 @@
+import { HammerlineError } from '#libs/contracts';
+import { tenantOfKey, type Pool } from '#libs/runs';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { LRUCache } from 'lru-cache';
+import { sendProblem, toHammerlineError } from './problem.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whose key came with the request. Empty only on the open paths. */
+    tenantId: string;
+  }
+}
+
+const COOKIE = 'hammerline_key';
+const OPEN_PATHS = /^\/(livez|readyz|openapi\.json|docs(\/.*)?)$/;
+/** How long a revoked key may still work. */
+const KEY_CACHE_MS = 10_000;
+
+/**
+ * Lets in only requests with a known key: `Authorization: Bearer`, or the cookie that a browser gets by opening a page
+ * once with `?key=`. Other sites cannot use the cookie (SameSite=Strict), nor can scripts read it.
+ */
+export function authenticate(fastify: FastifyInstance, pool: Pool, loginPage: string): void {
+  const tenants = new LRUCache<string, string>({ max: 1_000, ttl: KEY_CACHE_MS });
+  const tenantOf = async (key: string): Promise<string | undefined> => {
+    const tenant = tenants.get(key) ?? (await tenantOfKey(pool, key));
+    if (tenant !== undefined) tenants.set(key, tenant);
+    return tenant;
+  };
+
+  fastify.decorateRequest('tenantId', '');
+  fastify.addHook('onRequest', async (request, reply) => {
+    const url = new URL(request.url, 'http://gateway');
+    if (OPEN_PATHS.test(url.pathname)) return;
+    try {
+      const login = request.method === 'GET' ? url.searchParams.get('key') : null;
+      const key = login ?? presentedKey(request);
+      const tenantId = key ? await tenantOf(key) : undefined;
+      if (tenantId !== undefined && login !== null) {
+        url.searchParams.delete('key');
+        void reply.header(
+          'set-cookie',
+          `${COOKIE}=${encodeURIComponent(login)}; HttpOnly; SameSite=Strict; Path=/`,
+        );
+        return reply.redirect(`${url.pathname}${url.search}`, 303);
+      }
+      if (tenantId !== undefined) {
+        request.tenantId = tenantId;
+        return;
+      }
+      if (request.headers.accept?.includes('text/html')) {
+        return reply.status(401).type('text/html; charset=utf-8').send(loginPage);
+      }
+      const what = key ? 'The API key is not known.' : 'No API key was sent.';
+      sendProblem(
+        reply,
+        new HammerlineError('unauthorized', `${what} Send it as \`Authorization: Bearer KEY\`.`),
+      );
+    } catch (error) {
+      sendProblem(reply, toHammerlineError(error, 0));
+    }
+    return reply;
+  });
+}
+
+function presentedKey(request: FastifyRequest): string | undefined {
+  const bearer = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (bearer !== undefined) return bearer;
+  const cookie = new RegExp(`(?:^|;\\s*)${COOKIE}=([^;]+)`).exec(request.headers.cookie ?? '')?.[1];
+  if (cookie === undefined) return undefined;
+  try {
+    return decodeURIComponent(cookie);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,48 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { ensureApiKey, openRedis, SpanStore, type Runs } from '#libs/runs';
+import { readConfig, runService } from '#libs/service';
+import { startTelemetry } from '#libs/telemetry';
+import { loadToolsets } from '#libs/tools';
+import { AppModule } from './app.module.js';
+import { authenticate } from './authenticate.js';
+import { GatewayConfig } from './config.js';
+import { LOGIN_PAGE } from './pages/login-page.js';
+import { ProblemFilter } from './problem.js';
+import { RUNS } from './tokens.js';
+
+/** The one tenant of a single-tenant installation. */
+const DEFAULT_TENANT = 'default';
+
+await runService('gateway', async (log) => {
+  const config = readConfig(GatewayConfig, process.env);
+  const toolsets = await loadToolsets(config.HAMMERLINE_TOOLSETS);
+  const redis = await openRedis(config.REDIS_URL, { enableOfflineQueue: false });
+  const subscriber = await openRedis(config.REDIS_URL);
+  const telemetry = startTelemetry({
+    service: 'gateway',
+    otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT,
+    store: new SpanStore(config.DATABASE_URL),
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.register({ config, redis, subscriber, toolsets, log }),
+    new FastifyAdapter({ bodyLimit: config.BODY_LIMIT_BYTES, forceCloseConnections: true }),
+    { logger: false, abortOnError: false },
+  );
+  const runs = app.get<Runs>(RUNS);
+  await ensureApiKey(runs.pool, DEFAULT_TENANT, config.HAMMERLINE_API_KEY);
+  app.useGlobalFilters(new ProblemFilter(log, config.BODY_LIMIT_BYTES));
+  authenticate(app.getHttpAdapter().getInstance(), runs.pool, LOGIN_PAGE);
+  await app.listen(config.PORT, config.HOST);
+  log.info({ toolsets: [...toolsets.keys()] }, 'toolsets loaded');
+  return {
+    url: await app.getUrl(),
+    close: async () => {
+      await app.close();
+      await telemetry.shutdown();
+      await runs.close();
+      subscriber.disconnect();
+    },
+  };
+});

@@ -1,0 +1,96 @@
+import {
+  ERROR_CODES,
+  HammerlineError,
+  invalidRequest,
+  type ErrorCode,
+  type Fault,
+} from '#libs/contracts';
+import { isLedgerAway } from '#libs/runs';
+import type { Logger } from '#libs/telemetry';
+import { HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import type { z } from 'zod';
+
+/** Turns a failed Zod parse into an `invalid_request` that names every faulty field as a JSON Pointer. */
+export function requestError(error: z.ZodError, known: readonly string[]): HammerlineError {
+  const faults = error.issues.flatMap((issue): Fault[] => {
+    const at = (path: readonly PropertyKey[]): string =>
+      path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+    if (issue.code === 'unrecognized_keys') {
+      const mend =
+        issue.path.length === 0 ? `Remove it. Known are: ${known.join(', ')}.` : 'Remove it.';
+      return issue.keys.map((key) => ({
+        pointer: at([...issue.path, key]),
+        detail: 'is not a known field',
+        mend,
+      }));
+    }
+    return [{ pointer: at(issue.path), detail: issue.message }];
+  });
+  const [first = { pointer: '', detail: 'is not valid' }, ...rest] = faults;
+  return invalidRequest(first, ...rest);
+}
+
+/** An RFC 9457 problem. `errors` lists every faulty field; `type` is stable for each code. */
+export function problemOf(error: HammerlineError): { status: number; body: object } {
+  const { title, ...entry } = ERROR_CODES[error.code];
+  const status = 'status' in entry ? entry.status : 500;
+  return {
+    status,
+    body: {
+      type: `urn:hammerline:error:${error.code}`,
+      title,
+      status,
+      detail: error.message,
+      code: error.code,
+      ...(error.faults.length > 0 && { errors: error.faults }),
+    },
+  };
+}
+
+/** Anything that a request can end in, as one of our errors. What is not the client's doing comes out as `internal`. */
+export function toHammerlineError(error: unknown, bodyLimit: number): HammerlineError {
+  if (error instanceof HammerlineError) return error;
+  if (isLedgerAway(error)) {
+    return new HammerlineError('unavailable', 'The ledger is away; nothing was accepted. Try again.');
+  }
+  const status = error instanceof HttpException ? error.getStatus() : statusOf(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const known: Partial<Record<number, [ErrorCode, string]>> = {
+    400: ['malformed_body', `${message}. Send one JSON object.`],
+    401: ['unauthorized', message],
+    404: ['not_found', message],
+    405: ['method_not_allowed', message],
+    413: ['body_too_large', `The limit is ${bodyLimit} bytes. Send less, or raise BODY_LIMIT_BYTES.`],
+    415: ['unsupported_media_type', 'Send the body with `Content-Type: application/json`.'],
+  };
+  const [code, detail] = known[status] ?? ['internal', 'Something broke; it was logged.'];
+  return new HammerlineError(code, detail, { cause: error });
+}
+
+/** Answers every failed request with a problem. */
+export class ProblemFilter implements ExceptionFilter {
+  constructor(
+    private readonly log: Logger,
+    private readonly bodyLimit: number,
+  ) {}
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const error = toHammerlineError(thrown, this.bodyLimit);
+    if (error.code === 'internal') this.log.error({ err: thrown }, 'a request failed');
+    sendProblem(host.switchToHttp().getResponse<FastifyReply>(), error);
+  }
+}
+
+export function sendProblem(reply: FastifyReply, error: HammerlineError): void {
+  const { status, body } = problemOf(error);
+  if (status === 401) void reply.header('www-authenticate', 'Bearer');
+  if (status === 503) void reply.header('retry-after', '1');
+  void reply.status(status).header('content-type', 'application/problem+json').send(body);
+}
+
+function statusOf(error: unknown): number {
+  return error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number'
+    ? error.statusCode
+    : 500;
+}

@@ -1,0 +1,148 @@
+import { invalidRequest, HammerlineError, type Run, type RunPage } from '#libs/contracts';
+import {
+  listRuns,
+  readEvents,
+  readRun,
+  readTrace,
+  RunNotices,
+  type Runs,
+  type StoredSpan,
+} from '#libs/runs';
+import { activeTraceparent, ATTR, inSpan } from '#libs/telemetry';
+import type { Toolset } from '#libs/tools';
+import { Body, Controller, Get, Headers, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { SpanKind } from '@opentelemetry/api';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { validate as isUuid } from 'uuid';
+import { z } from 'zod';
+import { newRun } from './accept-run.js';
+import { requestError } from './problem.js';
+import { streamEvents } from './stream-events.js';
+import { NOTICES, RUNS, TOOLSETS } from './tokens.js';
+import { runEnded, waitForRun } from './wait-for-run.js';
+
+/** Longest `Prefer: wait`, in seconds; a longer wish is cut to it. */
+const MAX_WAIT_S = 60;
+
+const ListQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.uuid().optional(),
+});
+
+@Controller('v1/runs')
+export class RunsController {
+  constructor(
+    @Inject(RUNS) private readonly runs: Runs,
+    @Inject(NOTICES) private readonly notices: RunNotices,
+    @Inject(TOOLSETS) private readonly toolsets: ReadonlyMap<string, Toolset>,
+  ) {}
+
+  @Post()
+  async create(
+    @Body() body: unknown,
+    @Headers() headers: Record<string, string | undefined>,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const { tenantId } = request;
+    const acceptedId = await inSpan(
+      'POST /v1/runs',
+      {
+        kind: SpanKind.SERVER,
+        attributes: {
+          [ATTR.httpMethod]: 'POST',
+          [ATTR.httpRoute]: '/v1/runs',
+          [ATTR.urlPath]: '/v1/runs',
+        },
+        parent: headers['traceparent'],
+      },
+      async (span) => {
+        const run = newRun(body, {
+          tenantId,
+          toolsets: this.toolsets,
+          idempotencyKey: headers['idempotency-key'],
+          traceparent: activeTraceparent() ?? '',
+        });
+        span.setAttribute(ATTR.genAiConversationId, run.id);
+        const acceptance = await this.runs.engine.accept(run);
+        if (acceptance.kind === 'conflict') {
+          throw new HammerlineError(
+            'idempotency_conflict',
+            'This Idempotency-Key came before with another body. Use a new key for a new request.',
+          );
+        }
+        if (acceptance.kind === 'replayed') {
+          void reply.header('idempotency-replayed', 'true');
+          return acceptance.runId;
+        }
+        return run.id;
+      },
+    );
+    const waitS = Math.min(readWait(headers['prefer']), MAX_WAIT_S);
+    const run = await waitForRun(this.runs.pool, this.notices, tenantId, acceptedId, waitS);
+    if (waitS > 0) void reply.header('preference-applied', `wait=${waitS}`);
+    void reply
+      .status(runEnded(run) ? 200 : 202)
+      .header('location', `/v1/runs/${run.id}`)
+      .send(run);
+  }
+
+  @Get()
+  async list(@Query() query: unknown, @Req() request: FastifyRequest): Promise<RunPage> {
+    const parsed = ListQuery.safeParse(query);
+    if (!parsed.success) throw requestError(parsed.error, Object.keys(ListQuery.shape));
+    const { limit, cursor } = parsed.data;
+    return listRuns(this.runs.pool, request.tenantId, { limit, before: cursor });
+  }
+
+  @Get(':id')
+  async get(@Param('id') id: string, @Req() request: FastifyRequest): Promise<Run> {
+    return this.#find(request.tenantId, id);
+  }
+
+  @Get(':id/trace')
+  async trace(
+    @Param('id') id: string,
+    @Req() request: FastifyRequest,
+  ): Promise<{ traceId: string; spans: StoredSpan[] }> {
+    const { traceId } = await this.#find(request.tenantId, id);
+    return { traceId, spans: await readTrace(this.runs.pool, traceId) };
+  }
+
+  @Get(':id/events')
+  async events(
+    @Param('id') id: string,
+    @Headers('last-event-id') lastEventId: string | undefined,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    if (lastEventId !== undefined && !/^\d{1,9}$/.test(lastEventId)) {
+      throw invalidRequest({
+        pointer: '',
+        detail: 'the header Last-Event-ID is not valid',
+        mend: 'Give the number of the last event that you have, or leave it out.',
+      });
+    }
+    await this.#find(request.tenantId, id);
+    await streamEvents(reply, {
+      after: Number(lastEventId ?? 0),
+      read: async (after) => (await readEvents(this.runs.pool, request.tenantId, id, after)) ?? [],
+      listen: (signal) => this.notices.listen(id, signal),
+    });
+  }
+
+  async #find(tenantId: string, id: string): Promise<Run> {
+    const run = isUuid(id) ? await readRun(this.runs.pool, tenantId, id) : undefined;
+    if (!run) {
+      const why = isUuid(id) ? `There is no run ${id}.` : `${JSON.stringify(id)} is not a run id.`;
+      throw new HammerlineError('not_found', `${why} GET /v1/runs lists yours.`);
+    }
+    return run;
+  }
+}
+
+/** Seconds of a `Prefer: wait=…` header; 0 without one. */
+function readWait(prefer: string | undefined): number {
+  const wait = /(?:^|[,;]\s*)wait=(\d{1,6})\b/.exec(prefer ?? '')?.[1];
+  return Number(wait ?? 0);
+}

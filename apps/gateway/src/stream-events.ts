@@ -1,0 +1,76 @@
+import { once } from 'node:events';
+import type { RunEvent } from '#libs/contracts';
+import type { RunNotices } from '#libs/runs';
+import type { FastifyReply } from 'fastify';
+import { RECHECK_MS } from './wait-for-run.js';
+
+const HEARTBEAT_MS = 15_000;
+
+/**
+ * Streams a run's events as Server-Sent Events, from the one after `after` to the last, then ends. Numbers are dense,
+ * and the ledger is read again from the last one sent: a lost notice delays events but never drops one.
+ */
+export async function streamEvents(
+  reply: FastifyReply,
+  options: {
+    after: number;
+    read: (after: number) => Promise<RunEvent[]>;
+    listen: (signal: AbortSignal) => ReturnType<RunNotices['listen']>;
+  },
+): Promise<void> {
+  const gone = new AbortController();
+  const listener = options.listen(gone.signal);
+  const { raw } = reply;
+  raw.once('close', () => gone.abort());
+  try {
+    let last = options.after;
+    let events = await options.read(last);
+    if (events.length === 0 && last > 0 && (await hasEnded(options.read, last))) {
+      // Nothing will ever follow: 204 tells an EventSource to stop asking.
+      void reply.status(204).send();
+      return;
+    }
+    reply.hijack();
+    raw.writeHead(200, {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    });
+    let beatAt = performance.now();
+    for (;;) {
+      for (const event of events) {
+        const written = raw.write(
+          `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`,
+        );
+        if (!written) await once(raw, 'drain', { signal: gone.signal });
+        last = event.seq;
+        if (event.type === 'run.ended') {
+          raw.end();
+          return;
+        }
+      }
+      if (performance.now() - beatAt > HEARTBEAT_MS) {
+        raw.write(': still here\n\n');
+        beatAt = performance.now();
+      }
+      await listener.changed(RECHECK_MS);
+      if (gone.signal.aborted) return;
+      events = await options.read(last);
+    }
+  } catch (error) {
+    if (gone.signal.aborted) return;
+    if (!raw.headersSent) throw error;
+    // The stream broke on our side: cut it, so that the client comes back with its Last-Event-ID.
+    raw.destroy();
+  } finally {
+    listener.close();
+  }
+}
+
+async function hasEnded(
+  read: (after: number) => Promise<RunEvent[]>,
+  last: number,
+): Promise<boolean> {
+  const [event] = await read(last - 1);
+  return event?.type === 'run.ended';
+}

@@ -1,0 +1,4 @@
+export const RUNS = Symbol('runs');
+export const NOTICES = Symbol('notices of changed runs');
+export const TOOLSETS = Symbol('toolsets by name');
+export const READINESS = Symbol('readiness checks');

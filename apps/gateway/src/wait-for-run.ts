@@ -1,0 +1,31 @@
+import { HammerlineError, TERMINAL_RUN_STATES, type Run } from '#libs/contracts';
+import { readRun, type Pool, type RunNotices } from '#libs/runs';
+
+/** A waiter looks by itself this often: a lost notice may cost that much, never more. */
+export const RECHECK_MS = 2_000;
+
+export function runEnded(run: Run): boolean {
+  return TERMINAL_RUN_STATES.has(run.state);
+}
+
+/** The run as it is once it has ended, or after `seconds`. */
+export async function waitForRun(
+  pool: Pool,
+  notices: RunNotices,
+  tenantId: string,
+  runId: string,
+  seconds: number,
+): Promise<Run> {
+  const signal = AbortSignal.timeout(seconds * 1_000);
+  const listener = notices.listen(runId, signal);
+  try {
+    for (;;) {
+      const run = await readRun(pool, tenantId, runId);
+      if (!run) throw new HammerlineError('not_found', `There is no run ${runId}.`);
+      if (runEnded(run) || seconds === 0 || signal.aborted) return run;
+      await listener.changed(RECHECK_MS);
+    }
+  } finally {
+    listener.close();
+  }
+}

@@ -1,0 +1,22 @@
+/** A JSON Schema, as an object. Which keywords it may hold is checked where tools are compiled (libs/tools). */
+export type JsonSchema = Record<string, unknown>;
+
+/** A function that the model may call, in the one shape used inside; `parameters` is a JSON Schema of type object. */
+export interface ToolDefinition {
+  name: string;
+  description: string;
+  parameters: JsonSchema;
+}
+
+/**
+ * What a second execution of the same call would do: `read` changes nothing, `idempotent` changes nothing more,
+ * `once` must not happen twice.
+ */
+export const EFFECTS = ['read', 'idempotent', 'once'] as const;
+export type Effect = (typeof EFFECTS)[number];
+
+/** A call as the model resolved it, under the tool's real name. */
+export interface ResolvedCall {
+  name: string;
+  arguments: Record<string, unknown>;
+}

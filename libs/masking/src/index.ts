@@ -1,0 +1,1 @@
+export { maskTools, type Masking } from './mask.js';

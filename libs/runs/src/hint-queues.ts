@@ -1,0 +1,102 @@
+import { QUEUES, Hint, type HintKind, type QueueName } from '#libs/contracts';
+import { activeTraceparent, ATTR, inSpan, MESSAGING_SYSTEM, type Logger } from '#libs/telemetry';
+import { SpanKind } from '@opentelemetry/api';
+import { Worker, type ConnectionOptions, type Queue } from 'bullmq';
+
+/** BullMQ's keys in Redis all begin with this. */
+export const QUEUE_PREFIX = 'hammerline';
+
+/** A hint is spent once delivered: retries, results and history live in the ledger. */
+export const HINT_JOB_OPTIONS = { attempts: 1, removeOnComplete: true, removeOnFail: true };
+
+export type HintQueues = Record<HintKind, Queue>;
+
+/**
+ * Tells the workers of a queue that a turn or a call is ready. Never throws and never waits for an absent Redis: a lost
+ * hint costs the time until the next sweep, nothing else.
+ */
+export async function offer(
+  queues: HintQueues,
+  log: Logger,
+  hint: Hint,
+  parent?: string,
+): Promise<void> {
+  const queue = queues[hint.kind];
+  try {
+    await inSpan(
+      `send ${queue.name}`,
+      {
+        kind: SpanKind.PRODUCER,
+        attributes: messagingAttributes(queue.name, 'send', hint),
+        parent,
+      },
+      async (span) => {
+        const traceparent = activeTraceparent();
+        const job = await queue.add(hint.kind, { ...hint, ...(traceparent && { traceparent }) });
+        if (job.id) span.setAttribute(ATTR.messagingMessageId, job.id);
+      },
+    );
+  } catch (error) {
+    log.warn(
+      { err: error, runId: hint.runId, queue: queue.name },
+      'hint not sent; the sweep will offer it again',
+    );
+  }
+}
+
+/**
+ * Takes hints from one queue and hands them to `take`, each inside the span that continues its sender's trace. What
+ * `take` throws is logged and spends the hint: the ledger decides what happens next.
+ */
+export function consumeHints<K extends HintKind>(options: {
+  kind: K;
+  connection: ConnectionOptions;
+  concurrency: number;
+  log: Logger;
+  take: (hint: Extract<Hint, { kind: K }>) => Promise<void>;
+}): Worker {
+  const { kind, log } = options;
+  const name: QueueName = QUEUES[kind];
+  const worker = new Worker(
+    name,
+    async (job) => {
+      const parsed = Hint.safeParse(job.data);
+      if (!parsed.success || parsed.data.kind !== kind) {
+        log.error({ jobId: job.id, queue: name }, 'dropped a hint that this version cannot read');
+        return;
+      }
+      const hint = parsed.data as Extract<Hint, { kind: K }>;
+      const attributes = messagingAttributes(name, 'process', hint);
+      if (job.id) attributes[ATTR.messagingMessageId] = job.id;
+      try {
+        await inSpan(
+          `process ${name}`,
+          { kind: SpanKind.CONSUMER, attributes, parent: hint.traceparent, linkParent: true },
+          () => options.take(hint),
+        );
+      } catch (error) {
+        log.error(
+          { err: error, runId: hint.runId, queue: name },
+          'hint failed; the sweep will offer it again',
+        );
+      }
+    },
+    { connection: options.connection, prefix: QUEUE_PREFIX, concurrency: options.concurrency },
+  );
+  worker.on('error', (error) => log.warn({ err: error.message, queue: name }, 'queue trouble'));
+  return worker;
+}
+
+function messagingAttributes(
+  queue: string,
+  type: 'send' | 'process',
+  hint: Hint,
+): Record<string, string> {
+  return {
+    [ATTR.messagingSystem]: MESSAGING_SYSTEM,
+    [ATTR.messagingOperationName]: type,
+    [ATTR.messagingOperationType]: type,
+    [ATTR.messagingDestination]: queue,
+    [ATTR.messagingConversationId]: hint.runId,
+  };
+}

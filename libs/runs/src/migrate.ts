@@ -1,0 +1,56 @@
+import { readdir } from 'node:fs/promises';
+import { pathToFileURL } from 'node:url';
+import { HammerlineError } from '#libs/contracts';
+import { runner } from 'node-pg-migrate';
+import { ledgerUnusable, type Pool } from './pool.js';
+
+const MIGRATIONS_DIR = new URL('./migrations/', import.meta.url).pathname;
+const MIGRATIONS_TABLE = 'migrations';
+
+/** Brings the ledger to this version's schema. Concurrent runs wait for each other; a second run changes nothing. */
+export async function migrate(databaseUrl: string): Promise<string[]> {
+  const applied = await runner({
+    databaseUrl,
+    dir: MIGRATIONS_DIR,
+    direction: 'up',
+    migrationsTable: MIGRATIONS_TABLE,
+    singleTransaction: true,
+    advisoryLockMode: 'wait',
+    log: () => undefined,
+  });
+  return applied.map(({ name }) => name);
+}
+
+/** Refuses a ledger that cannot be reached or whose schema this version does not know. */
+export async function checkLedger(pool: Pool, databaseUrl: string): Promise<void> {
+  const known = (await readdir(MIGRATIONS_DIR)).map((file) => file.replace(/\.sql$/, ''));
+  let applied: Set<string>;
+  try {
+    const { rows } = await pool.query<{ name: string }>(`SELECT name FROM ${MIGRATIONS_TABLE}`);
+    applied = new Set(rows.map(({ name }) => name));
+  } catch (error) {
+    const undefinedTable = error instanceof Error && 'code' in error && error.code === '42P01';
+    if (!undefinedTable) throw ledgerUnusable(databaseUrl, error);
+    applied = new Set();
+  }
+  const missing = known.filter((name) => !applied.has(name));
+  if (missing.length > 0) {
+    throw new HammerlineError(
+      'ledger_unusable',
+      `The ledger lacks the migration ${missing[0]}: run \`npm run migrate\` with its DATABASE_URL first.`,
+    );
+  }
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const databaseUrl = process.env['DATABASE_URL'];
+  try {
+    if (!databaseUrl) throw new Error('DATABASE_URL is not set');
+    const applied = await migrate(databaseUrl);
+    console.log(applied.length > 0 ? `applied ${applied.join(', ')}` : 'the ledger is up to date');
+  } catch (error) {
+    const line = databaseUrl ? ledgerUnusable(databaseUrl, error).message : String(error);
+    console.error(`hammerline migrate: ${line}`);
+    process.exitCode = 1;
+  }
+}

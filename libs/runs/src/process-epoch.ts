@@ -1,0 +1,77 @@
+import { v7 as uuidv7 } from 'uuid';
+import { HOLDER_DEAD_AFTER_S } from './ledger.js';
+import type { Pool } from './pool.js';
+
+const BEAT_EVERY_MS = 1_000;
+/** Below HOLDER_DEAD_AFTER_S: a process must doubt itself before others call it dead. */
+const FRESH_FOR_MS = 4_000;
+
+/**
+ * This process in the ledger: one row, one heartbeat a second, the lease on everything it has claimed. Leases are judged
+ * by the ledger's clock, its own freshness by the monotonic one.
+ */
+export class ProcessEpoch {
+  readonly id = uuidv7();
+  #lastBeat = -Infinity;
+  #contactSince = Infinity;
+  #timer: NodeJS.Timeout | undefined;
+  #beating: Promise<void> = Promise.resolve();
+
+  private constructor(
+    private readonly pool: Pool,
+    private readonly service: string,
+  ) {}
+
+  static async start(pool: Pool, service: string): Promise<ProcessEpoch> {
+    const epoch = new ProcessEpoch(pool, service);
+    await pool.query("DELETE FROM processes WHERE seen_at < now() - interval '1 hour'");
+    await epoch.#beat();
+    epoch.#schedule();
+    return epoch;
+  }
+
+  /** False once others may have called this process dead: it must start no effect then. */
+  isFresh(): boolean {
+    return performance.now() - this.#lastBeat < FRESH_FOR_MS;
+  }
+
+  /**
+   * Whether this process may call others dead: only after unbroken contact with the ledger. When Postgres was away,
+   * everyone's heartbeat is old, and the living need time to beat again.
+   */
+  mayJudge(): boolean {
+    return this.isFresh() && performance.now() - this.#contactSince > HOLDER_DEAD_AFTER_S * 1_000;
+  }
+
+  /** Ends the lease at once, so that what a drained process left is taken over without waiting. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.#beating;
+    await this.pool.query('DELETE FROM processes WHERE epoch = $1', [this.id]);
+  }
+
+  async #beat(): Promise<void> {
+    const sentAt = performance.now();
+    await this.pool.query({
+      name: 'beat',
+      text: `INSERT INTO processes (epoch, service) VALUES ($1, $2)
+             ON CONFLICT (epoch) DO UPDATE SET seen_at = now()`,
+      values: [this.id, this.service],
+    });
+    if (this.#contactSince === Infinity || !this.isFresh()) this.#contactSince = sentAt;
+    this.#lastBeat = sentAt;
+  }
+
+  #schedule(): void {
+    this.#timer = setTimeout(() => {
+      this.#beating = this.#beat()
+        .catch(() => {
+          this.#contactSince = Infinity;
+        })
+        .finally(() => {
+          if (this.#timer) this.#schedule();
+        });
+    }, BEAT_EVERY_MS);
+  }
+}

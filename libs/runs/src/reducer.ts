@@ -1,0 +1,302 @@
+import {
+  TERMINAL_RUN_STATES,
+  type CallState,
+  type Effect,
+  type ErrorRecord,
+  type EventType,
+  type MaskMode,
+  type ResolvedCall,
+  type RunMode,
+  type RunOutcome,
+  type RunState,
+} from '#libs/contracts';
+
+/** How often a turn or a call is started before it is given up: what kills its process must not do so for ever. */
+export const MAX_ATTEMPTS = 3;
+
+export interface CallRecord extends ResolvedCall {
+  id: string;
+  turn: number;
+  position: number;
+  effect: Effect;
+  state: CallState;
+  attempt: number;
+  token: string | null;
+  holder: string | null;
+  /** Whether the holder's process is alive, or cannot be judged now. A fact read with the row, never stored. */
+  held: boolean;
+  result: unknown;
+  error: ErrorRecord | null;
+}
+
+export interface RunRecord {
+  id: string;
+  tenantId: string;
+  state: RunState;
+  /** Number of the run's last event; every write compares and sets it. */
+  version: number;
+  mode: RunMode;
+  mask: MaskMode;
+  toolsetHash: string;
+  traceparent: string;
+  turn: number;
+  attempt: number;
+  token: string | null;
+  holder: string | null;
+  held: boolean;
+  /** Whether the turn may be claimed now, by the ledger's clock. A fact read with the row. */
+  due: boolean;
+  outcome: RunOutcome | null;
+  model: string | null;
+  confidence: number | null;
+  error: ErrorRecord | null;
+  calls: CallRecord[];
+}
+
+export type CallOutcome =
+  | { state: 'succeeded'; result: unknown }
+  | { state: 'failed' | 'outcome_unknown'; error: ErrorRecord };
+
+export type RunInput =
+  | { type: 'turn.claim'; holder: string; token: string }
+  | {
+      type: 'turn.resolve';
+      token: string;
+      model: string;
+      confidence: number;
+      /** Calls with an effect execute only above it. */
+      confidenceThreshold: number;
+      calls: (ResolvedCall & { id: string; effect: Effect })[];
+    }
+  | { type: 'turn.fail'; token: string; error: ErrorRecord; retryable: boolean }
+  | { type: 'call.claim'; callId: string; holder: string; token: string }
+  /** The holder found itself stale before it sent anything: the call may be taken again. */
+  | { type: 'call.release'; callId: string; token: string }
+  | { type: 'call.settle'; callId: string; token: string; outcome: CallOutcome };
+
+/** Why an input changes nothing: its token is not the last one, someone else holds the work, or it is over. */
+export type Refusal = 'ended' | 'held' | 'not_due' | 'fenced' | 'settled' | 'no_such_call';
+
+export interface NewEvent {
+  type: EventType;
+  data: Record<string, unknown>;
+}
+
+export type Step =
+  | { refused: Refusal }
+  | {
+      refused?: undefined;
+      run: RunRecord;
+      events: NewEvent[];
+      /** Calls that became ready: hints for them follow the commit. */
+      offers: string[];
+      /** Milliseconds until the turn may be claimed again; set when it goes back to the queue. */
+      dueInMs?: number;
+    };
+
+/**
+ * All transitions of a run. Pure: clocks, tokens and liveness come in with the record and the input. The ledger applies
+ * the result with a compare-and-set on `version`; on a lost race the caller reads again and reduces again.
+ */
+export function reduce(run: RunRecord, input: RunInput): Step {
+  if (TERMINAL_RUN_STATES.has(run.state)) return { refused: 'ended' };
+  switch (input.type) {
+    case 'turn.claim':
+      return claimTurn(run, input);
+    case 'turn.resolve':
+      return resolveTurn(run, input);
+    case 'turn.fail':
+      return failTurn(run, input);
+    case 'call.claim':
+      return claimCall(run, input);
+    case 'call.release':
+      return releaseCall(run, input);
+    case 'call.settle':
+      return settleCall(run, input);
+  }
+}
+
+type Input<T extends RunInput['type']> = Extract<RunInput, { type: T }>;
+
+function claimTurn(run: RunRecord, input: Input<'turn.claim'>): Step {
+  // The same claim again: its commit succeeded but the answer was lost on the way.
+  if (run.token === input.token) return { run, events: [], offers: [] };
+  if (run.state === 'executing') return { refused: 'settled' };
+  if (run.state === 'inferring' && run.held) return { refused: 'held' };
+  if (run.state === 'queued' && !run.due) return { refused: 'not_due' };
+  if (run.attempt >= MAX_ATTEMPTS) {
+    return end(run, [], {
+      code: 'turn_abandoned',
+      message: `The turn was started ${run.attempt} times and no process lived to answer it.`,
+    });
+  }
+  const attempt = run.attempt + 1;
+  return {
+    run: { ...run, state: 'inferring', attempt, token: input.token, holder: input.holder },
+    events: [{ type: 'turn.claimed', data: { turn: run.turn, attempt } }],
+    offers: [],
+  };
+}
+
+function resolveTurn(run: RunRecord, input: Input<'turn.resolve'>): Step {
+  if (run.state !== 'inferring' || run.token !== input.token) return { refused: 'fenced' };
+  const trusted = input.confidence > input.confidenceThreshold;
+  const calls = input.calls.map((call, position): CallRecord => {
+    const denied = run.mode === 'execute' && call.effect !== 'read' && !trusted;
+    return {
+      ...call,
+      turn: run.turn,
+      position,
+      state: run.mode === 'resolve' ? 'resolved' : denied ? 'denied' : 'ready',
+      attempt: 0,
+      token: null,
+      holder: null,
+      held: false,
+      result: null,
+      error: denied
+        ? {
+            code: 'low_confidence',
+            message:
+              `Confidence ${input.confidence.toFixed(2)} is not above ${input.confidenceThreshold.toFixed(2)}, so ` +
+              'only `read` tools execute. Say the request more plainly, or use mode `resolve`.',
+          }
+        : null,
+    };
+  });
+  const outcome: RunOutcome = calls.length === 0 ? 'irrelevant' : 'calls';
+  const resolved: RunRecord = {
+    ...run,
+    state: 'executing',
+    token: null,
+    holder: null,
+    outcome,
+    model: input.model,
+    confidence: input.confidence,
+    calls,
+  };
+  const events: NewEvent[] = [
+    {
+      type: 'turn.resolved',
+      data: { turn: run.turn, model: input.model, confidence: input.confidence, outcome },
+    },
+  ];
+  const offers = calls.filter((call) => call.state === 'ready').map((call) => call.id);
+  return offers.length > 0 ? { run: resolved, events, offers } : join(resolved, events);
+}
+
+function failTurn(run: RunRecord, input: Input<'turn.fail'>): Step {
+  if (run.state !== 'inferring' || run.token !== input.token) return { refused: 'fenced' };
+  const retry = input.retryable && run.attempt < MAX_ATTEMPTS;
+  const failed: NewEvent = {
+    type: 'turn.failed',
+    data: { turn: run.turn, attempt: run.attempt, error: input.error, retry },
+  };
+  if (!retry) return end(run, [failed], input.error);
+  return {
+    run: { ...run, state: 'queued', token: null, holder: null },
+    events: [failed],
+    offers: [],
+    dueInMs: 500 * 4 ** (run.attempt - 1),
+  };
+}
+
+function claimCall(run: RunRecord, input: Input<'call.claim'>): Step {
+  const call = run.calls.find(({ id }) => id === input.callId);
+  if (!call) return { refused: 'no_such_call' };
+  if (call.token === input.token) return { run, events: [], offers: [] };
+  if (call.state === 'started') {
+    if (call.held) return { refused: 'held' };
+    if (call.effect === 'once') {
+      return settle(run, call, {
+        state: 'outcome_unknown',
+        error: {
+          code: 'outcome_unknown',
+          message:
+            'The process that made this call died before it recorded what came of it. It is not made again: ' +
+            'look at the tool for its Idempotency-Key, the id of the call.',
+        },
+      });
+    }
+    if (call.attempt >= MAX_ATTEMPTS) {
+      return settle(run, call, {
+        state: 'failed',
+        error: {
+          code: 'call_abandoned',
+          message: `The call was started ${call.attempt} times and no process lived to settle it.`,
+        },
+      });
+    }
+  } else if (call.state !== 'ready') return { refused: 'settled' };
+  const attempt = call.attempt + 1;
+  const started: CallRecord = {
+    ...call,
+    state: 'started',
+    attempt,
+    token: input.token,
+    holder: input.holder,
+  };
+  return {
+    run: withCall(run, started),
+    events: [{ type: 'call.claimed', data: { callId: call.id, name: call.name, attempt } }],
+    offers: [],
+  };
+}
+
+function releaseCall(run: RunRecord, input: Input<'call.release'>): Step {
+  const call = run.calls.find(({ id }) => id === input.callId);
+  if (!call) return { refused: 'no_such_call' };
+  if (call.state !== 'started' || call.token !== input.token) return { refused: 'fenced' };
+  return {
+    run: withCall(run, { ...call, state: 'ready', token: null, holder: null }),
+    events: [{ type: 'call.released', data: { callId: call.id, name: call.name } }],
+    offers: [call.id],
+  };
+}
+
+function settleCall(run: RunRecord, input: Input<'call.settle'>): Step {
+  const call = run.calls.find(({ id }) => id === input.callId);
+  if (!call) return { refused: 'no_such_call' };
+  if (call.token !== input.token) return { refused: 'fenced' };
+  if (call.state !== 'started') return { refused: 'settled' };
+  return settle(run, call, input.outcome);
+}
+
+function settle(run: RunRecord, call: CallRecord, outcome: CallOutcome): Step {
+  const settled: CallRecord = {
+    ...call,
+    state: outcome.state,
+    holder: null,
+    result: outcome.state === 'succeeded' ? outcome.result : null,
+    error: outcome.state === 'succeeded' ? null : outcome.error,
+  };
+  const events: NewEvent[] = [
+    { type: 'call.settled', data: { callId: call.id, name: call.name, state: settled.state } },
+  ];
+  return join(withCall(run, settled), events);
+}
+
+/** Ends the run once every call of its turn has settled; a call that did not succeed fails it. */
+function join(run: RunRecord, events: NewEvent[]): Step {
+  if (run.calls.some(({ state }) => state === 'ready' || state === 'started')) {
+    return { run, events, offers: [] };
+  }
+  const bad = run.calls.find(({ error }) => error !== null);
+  return end(
+    run,
+    events,
+    bad?.error ? { ...bad.error, message: `${bad.name}: ${bad.error.message}` } : null,
+  );
+}
+
+function end(run: RunRecord, events: NewEvent[], error: RunRecord['error']): Step {
+  const state: RunState = error ? 'failed' : 'succeeded';
+  return {
+    run: { ...run, state, token: null, holder: null, error },
+    events: [...events, { type: 'run.ended', data: { state, outcome: run.outcome, error } }],
+    offers: [],
+  };
+}
+
+function withCall(run: RunRecord, changed: CallRecord): RunRecord {
+  return { ...run, calls: run.calls.map((call) => (call.id === changed.id ? changed : call)) };
+}

@@ -1,0 +1,3 @@
+export * from './config.js';
+export * from './health.js';
+export * from './run-service.js';

@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import { type Effect, EFFECTS, HammerlineError, type ToolDefinition } from '#libs/contracts';
+import { z } from 'zod';
+import { builtinNames, builtinOptionsProblem } from './builtin.js';
+import { HTTP_METHODS, headerProblem, urlProblem } from './http-request.js';
+import { readTools } from './read-tools.js';
+
+const executorSpec = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('builtin'),
+    name: z.enum(builtinNames),
+    options: z.record(z.string(), z.unknown()).optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('http'),
+    method: z.enum(HTTP_METHODS),
+    url: z.string().max(2_048),
+    headers: z.record(z.string(), z.string().max(8_192)).optional(),
+  }),
+]);
+/** What carries out a tool's calls. */
+export type ExecutorSpec = z.infer<typeof executorSpec>;
+
+const toolPolicy = z.strictObject({
+  effect: z.enum(EFFECTS).optional(),
+  executor: executorSpec.optional(),
+  timeoutMs: z.int().min(1).max(300_000).default(10_000),
+  maxResultBytes: z.int().min(1).max(1_048_576).default(65_536),
+});
+
+const toolsetFile = z.strictObject({
+  $schema: z.string().optional(),
+  name: z.string().regex(/^[A-Za-z0-9][\w.-]{0,127}$/, 'must be letters, digits, ".", "_", "-"'),
+  version: z.string().min(1).max(64),
+  description: z.string().max(10_000).default(''),
+  tools: z.array(z.looseObject({})).min(1).max(128),
+});
+
+/** A tool and the policy of its calls: time in milliseconds, sizes in bytes. Without an executor: only resolved. */
+export interface Tool extends ToolDefinition {
+  effect: Effect;
+  executor?: ExecutorSpec;
+  timeoutMs: number;
+  maxResultBytes: number;
+}
+
+export interface Toolset {
+  name: string;
+  version: string;
+  description: string;
+  /** SHA-256 (hex) of all the rest: equal toolsets compile to equal validators, masks, grammars and prompts. */
+  hash: string;
+  tools: Tool[];
+}
+
+/**
+ * Reads a toolset from the JSON value of a toolset file.
+ *
+ * @throws HammerlineError `config_invalid`, one line that names the fields and how to mend them
+ */
+export function readToolset(input: unknown): Toolset {
+  const file = toolsetFile.safeParse(input);
+  if (!file.success) throw invalid(issuesOf(file.error, ''));
+  const { name, version, description, tools } = file.data;
+  const policyKeys = Object.keys(toolPolicy.shape);
+  const policies = tools.map((tool, index) => {
+    const own = Object.entries(tool).filter(([key]) => policyKeys.includes(key));
+    return { index, read: toolPolicy.safeParse(Object.fromEntries(own)) };
+  });
+  const definitions = readDefinitions(
+    tools.map((tool) =>
+      Object.fromEntries(Object.entries(tool).filter(([key]) => !policyKeys.includes(key))),
+    ),
+  );
+  const problems = policies.flatMap(({ index, read }) =>
+    read.error ? issuesOf(read.error, `/tools/${index}`) : [],
+  );
+  problems.unshift(...definitions.problems);
+  const merged = policies.flatMap(({ index, read }) => {
+    const definition = definitions.tools[index];
+    if (!read.success || definition === undefined) return [];
+    const { executor, timeoutMs, maxResultBytes } = read.data;
+    const effect = read.data.effect ?? defaultEffect(executor);
+    if (executor === undefined) return [{ ...definition, effect, timeoutMs, maxResultBytes }];
+    problems.push(...executorProblems(executor, definition, `/tools/${index}/executor`));
+    return [{ ...definition, effect, executor, timeoutMs, maxResultBytes }];
+  });
+  if (problems.length > 0) throw invalid(problems);
+  return withHash({ name, version, description, tools: merged });
+}
+
+/** The toolset that tools given within a request form: nothing can execute them. */
+export function inlineToolset(tools: readonly ToolDefinition[]): Toolset {
+  const policy = { effect: 'once', timeoutMs: 10_000, maxResultBytes: 65_536 } as const;
+  return withHash({
+    name: 'inline',
+    version: '1',
+    description: '',
+    tools: tools.map((tool) => ({ ...tool, ...policy })),
+  });
+}
+
+/** The names of the tools whose calls nothing can execute. */
+export function toolsWithoutExecutor(toolset: Toolset): string[] {
+  return toolset.tools.filter((tool) => tool.executor === undefined).map((tool) => tool.name);
+}
+
+/** Key order counts: it decides in which order the model reads the parameters. */
+function withHash(content: Omit<Toolset, 'hash'>): Toolset {
+  const { name, version, description, tools } = content;
+  const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex');
+  return { name, version, description, hash, tools };
+}
+
+function defaultEffect(executor: ExecutorSpec | undefined): Effect {
+  return executor?.kind === 'http' && executor.method === 'GET' ? 'read' : 'once';
+}
+
+function readDefinitions(tools: unknown[]): { tools: ToolDefinition[]; problems: string[] } {
+  try {
+    return { tools: readTools(tools), problems: [] };
+  } catch (error) {
+    if (!(error instanceof HammerlineError)) throw error;
+    const problems = error.faults.map(
+      ({ pointer, detail, mend }) =>
+        `${pointer} ${detail}${mend === undefined ? '' : ` (${mend})`}`,
+    );
+    return { tools: [], problems };
+  }
+}
+
+function executorProblems(executor: ExecutorSpec, tool: ToolDefinition, at: string): string[] {
+  if (executor.kind === 'builtin') {
+    const problem = builtinOptionsProblem(executor.name, executor.options);
+    return problem === undefined ? [] : [`${at}/options ${problem}`];
+  }
+  const problem = urlProblem(executor.url, tool.parameters);
+  const headers = Object.entries(executor.headers ?? {}).flatMap(([name, value]) => {
+    const fault = headerProblem(name, value);
+    return fault === undefined ? [] : [`${at}/headers/${name} ${fault}`];
+  });
+  return problem === undefined ? headers : [`${at}/url ${problem}`, ...headers];
+}
+
+function issuesOf(error: z.ZodError, at: string): string[] {
+  return error.issues.map(({ path, message }) => {
+    const pointer = [at, ...path.map((step) => `/${String(step)}`)].join('');
+    return `${pointer === '' ? 'the file' : pointer} ${message}`;
+  });
+}
+
+function invalid(problems: string[]): HammerlineError {
+  const more = problems.length > 5 ? [`and ${problems.length - 5} more`] : [];
+  return new HammerlineError('config_invalid', [...problems.slice(0, 5), ...more].join('; '));
+}

@@ -1,0 +1,290 @@
+import { readFileSync } from 'node:fs';
+import { cp } from 'node:fs/promises';
+import path from 'node:path';
+import { ERROR_CODES, type Run } from '#libs/contracts';
+import type { StoredSpan } from '#libs/runs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startOutbox } from '../scripts/outbox.mjs';
+import { startStack, type Stack } from './support/stack.js';
+
+const OFFICE = 'examples/office';
+const SEND = 'Send Dana a message: "The quarterly report is ready for review."';
+const MEAN = 'What is the mean revenue in the sales table?';
+
+let stack: Stack;
+let outbox: Awaited<ReturnType<typeof startOutbox>>;
+let outboxLog: string;
+
+beforeAll(async () => {
+  stack = await startStack({
+    toolsets: [OFFICE],
+    prepare: async (folder) => {
+      await cp(OFFICE, path.join(folder, 'files'), { recursive: true });
+      outboxLog = path.join(folder, 'outbox.log');
+      outbox = await startOutbox({ file: outboxLog });
+      return { OUTBOX_URL: outbox.url, BODY_LIMIT_BYTES: '100000' };
+    },
+  });
+});
+
+afterAll(async () => {
+  await stack?.stop();
+  await outbox?.close();
+});
+
+const post = (body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
+  stack.request('/v1/runs', {
+    method: 'POST',
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    headers,
+  });
+
+describe('a run', () => {
+  it('goes from words to an executed call, whose effect id is in the tool’s own log', async () => {
+    const response = await post({ query: SEND, toolset: 'office' });
+    expect(response.status).toBe(202);
+    const accepted = (await response.json()) as Run;
+    expect(response.headers.get('location')).toBe(`/v1/runs/${accepted.id}`);
+    const run = await stack.ended(accepted.id);
+    expect(run).toMatchObject({
+      state: 'succeeded',
+      outcome: 'calls',
+      calls: [
+        {
+          name: 'send_message',
+          arguments: { recipient: 'Dana', text: 'The quarterly report is ready for review.' },
+          effect: 'once',
+          state: 'succeeded',
+        },
+      ],
+    });
+    expect(run.model).toMatch(/smollm2/);
+    expect(run.confidence).toBeGreaterThan(0);
+    const logged = readFileSync(outboxLog, 'utf8').trim().split('\n');
+    expect(logged.map((line) => JSON.parse(line).effectId)).toEqual([run.calls[0]?.id]);
+  });
+
+  it('tells its story as dense events, with arguments and results', async () => {
+    const { id } = await stack.submit({ query: MEAN, toolset: 'office' });
+    const events = await stack.events(id);
+    expect(events.map(({ seq, type }) => `${seq} ${type}`)).toEqual([
+      '1 run.accepted',
+      '2 turn.claimed',
+      '3 turn.resolved',
+      '4 call.claimed',
+      '5 call.settled',
+      '6 run.ended',
+    ]);
+    expect(events[2]?.data['calls']).toMatchObject([
+      { name: 'column_statistics', arguments: { column: 'revenue', statistic: 'mean' } },
+    ]);
+    expect(events[4]?.data['result']).toMatchObject({ column: 'revenue', statistic: 'mean' });
+    const resumed = await stack.request(`/v1/runs/${id}/events`, {
+      headers: { 'last-event-id': '4' },
+    });
+    expect((await resumed.text()).match(/^id: .*$/gm)).toEqual(['id: 5', 'id: 6']);
+    const over = await stack.request(`/v1/runs/${id}/events`, { headers: { 'last-event-id': '6' } });
+    expect(over.status).toBe(204);
+  });
+
+  it('is answered whole when the client prefers to wait', async () => {
+    const response = await post({ query: MEAN, toolset: 'office' }, { prefer: 'wait=60' });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('preference-applied')).toBe('wait=60');
+    expect(await response.json()).toMatchObject({ state: 'succeeded' });
+  });
+
+  it('with no fitting tool is irrelevant and calls nothing', async () => {
+    const { id } = await stack.submit({ query: 'What is the capital of Australia?', toolset: 'office' });
+    expect(await stack.ended(id)).toMatchObject({
+      state: 'succeeded',
+      outcome: 'irrelevant',
+      calls: [],
+    });
+  });
+
+  it('below the confidence threshold executes nothing that has an effect', async () => {
+    const { id } = await stack.submit({ query: 'Maybe Dana, or not.', toolset: 'office' });
+    const run = await stack.ended(id);
+    for (const call of run.calls) {
+      if (call.effect !== 'read') expect(call.state).toBe('denied');
+    }
+  });
+
+  it('takes messages, and inline tools in all three shapes, which are only resolved', async () => {
+    const description = 'Get the current weather in a city.';
+    const city = { type: 'string', description: 'Name of the city.' };
+    const shapes = [
+      {
+        type: 'function',
+        function: {
+          name: 'get_weather',
+          description,
+          parameters: { type: 'object', properties: { city }, required: ['city'] },
+        },
+      },
+      {
+        name: 'get_weather',
+        description,
+        parameters: { type: 'dict', properties: { city }, required: ['city'] },
+      },
+      { name: 'get_weather', description, parameters: { city: { ...city, type: 'str' } } },
+    ];
+    for (const tool of shapes) {
+      const { id, mode } = await stack.submit({
+        messages: [{ role: 'user', content: 'What is the weather in Oslo?' }],
+        tools: [tool],
+      });
+      expect(mode).toBe('resolve');
+      expect(await stack.ended(id)).toMatchObject({
+        state: 'succeeded',
+        toolset: 'inline',
+        calls: [{ name: 'get_weather', arguments: { city: 'Oslo' }, state: 'resolved' }],
+      });
+    }
+  });
+
+  it('is one trace, from the request over both queues and the model to the tool', async () => {
+    const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const response = await post({ query: SEND, toolset: 'office' }, { traceparent: parent });
+    const { id, traceId } = (await response.json()) as Run;
+    expect(traceId).toBe('0af7651916cd43dd8448eb211c80319c');
+    const run = await stack.ended(id);
+    const spans = await stack.spans(id, 8);
+    const pathOf = (span: StoredSpan | undefined): string[] => {
+      if (!span) return [];
+      const above = spans.find(({ spanId }) => spanId === span.parentSpanId);
+      return [...pathOf(above), span.name];
+    };
+    const leaf = spans.find(({ name }) => name === 'execute_tool send_message');
+    expect(pathOf(leaf)).toEqual([
+      'POST /v1/runs',
+      'send inference',
+      'process inference',
+      'send tools',
+      'process tools',
+      'execute_tool send_message',
+    ]);
+    const chat = spans.find(({ name }) => name.startsWith('chat '));
+    expect(pathOf(chat).slice(0, 3)).toEqual(['POST /v1/runs', 'send inference', 'process inference']);
+    expect(chat?.name).toBe(`chat ${run.model}`);
+    expect(spans.find(({ parentSpanId }) => parentSpanId === 'b7ad6b7169203331')?.name).toBe(
+      'POST /v1/runs',
+    );
+    expect(new Set(spans.map(({ service }) => service))).toEqual(
+      new Set(['hammerline-gateway', 'hammerline-worker', 'hammerline-executor']),
+    );
+  });
+
+  it('accepted twice under one Idempotency-Key is one run; another body is refused', async () => {
+    const headers = { 'idempotency-key': 'abc-1' };
+    const first = (await (await post({ query: MEAN, toolset: 'office' }, headers)).json()) as Run;
+    const again = await post({ query: MEAN, toolset: 'office' }, headers);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    expect(((await again.json()) as Run).id).toBe(first.id);
+    const other = await post({ query: SEND, toolset: 'office' }, headers);
+    expect(other.status).toBe(422);
+    expect(await other.json()).toMatchObject({ code: 'idempotency_conflict' });
+    await stack.ended(first.id);
+  });
+});
+
+describe('bad input', () => {
+  const tool = (over: object = {}): object => ({
+    name: 'f',
+    description: 'd',
+    parameters: { type: 'object', properties: {} },
+    ...over,
+  });
+  const q = 'hello';
+
+  it.each<[string, unknown, number, string, string]>([
+    ['no JSON', '{"query": ', 400, 'malformed_body', ''],
+    ['an empty object', {}, 422, 'invalid_request', '/query'],
+    ['an unknown field', { query: q, toolset: 'office', temprature: 1 }, 422, 'invalid_request', '/temprature'],
+    ['query and messages', { query: q, messages: [{ role: 'user', content: q }], toolset: 'office' }, 422, 'invalid_request', '/query'],
+    ['an unknown role', { messages: [{ role: 'boss', content: q }], toolset: 'office' }, 422, 'invalid_request', '/messages/0/role'],
+    ['a wrong mode', { query: q, toolset: 'office', mode: 'go' }, 422, 'invalid_request', '/mode'],
+    ['an unknown toolset', { query: q, toolset: 'offices' }, 422, 'unknown_toolset', '/toolset'],
+    ['a tool without a name', { query: q, tools: [tool({ name: undefined })] }, 422, 'invalid_request', '/tools/0'],
+    ['two tools of one name', { query: q, tools: [tool(), tool()] }, 422, 'invalid_request', '/tools/1'],
+    ['a schema that is none', { query: q, tools: [tool({ parameters: { type: 'object', properties: { x: { type: 'strin' } } } })] }, 422, 'invalid_request', '/tools/0/parameters'],
+    ['a remote reference', { query: q, tools: [tool({ parameters: { type: 'object', properties: { x: { $ref: 'http://127.0.0.1/s' } } } })] }, 422, 'invalid_request', '/tools/0/parameters'],
+    ['execute with inline tools', { query: q, tools: [tool()], mode: 'execute' }, 422, 'no_executor', '/mode'],
+    ['a body over the limit', { query: 'x'.repeat(100_001), toolset: 'office' }, 413, 'body_too_large', ''],
+  ])('%s is refused by name', async (_what, body, status, code, pointer) => {
+    const response = await post(body);
+    const problem = (await response.json()) as {
+      type: string;
+      detail: string;
+      code: string;
+      errors?: { pointer: string; detail: string }[];
+    };
+    expect({ status: response.status, code: problem.code }).toEqual({ status, code });
+    expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+    expect(problem.type).toBe(`urn:hammerline:error:${code}`);
+    expect(Object.keys(ERROR_CODES)).toContain(code);
+    expect(problem.detail.length).toBeGreaterThan(10);
+    if (pointer) {
+      expect(problem.errors?.some((error) => error.pointer.startsWith(pointer))).toBe(true);
+    }
+  });
+
+  it('refuses what is not JSON by its type, and wrong ids, cursors, headers and keys', async () => {
+    const cases: [Promise<Response>, number, string][] = [
+      [post('hello', { 'content-type': 'text/plain' }), 415, 'unsupported_media_type'],
+      [post({ query: q, toolset: 'office' }, { 'idempotency-key': 'a b' }), 422, 'invalid_request'],
+      [stack.request('/v1/runs/nonsense'), 404, 'not_found'],
+      [stack.request('/v1/runs/01890a5d-ac96-774b-bcce-b302099a8057'), 404, 'not_found'],
+      [stack.request('/v1/runs/01890a5d-ac96-774b-bcce-b302099a8057/events'), 404, 'not_found'],
+      [stack.request('/v1/runs?cursor=x'), 422, 'invalid_request'],
+      [stack.request('/v1/runs?limit=1000'), 422, 'invalid_request'],
+      [stack.request('/v1/nothing'), 404, 'not_found'],
+      [stack.request('/v1/toolsets/none'), 404, 'not_found'],
+      [stack.request('/v1/runs', { key: null }), 401, 'unauthorized'],
+      [stack.request('/v1/runs', { key: 'hl_wrong_key_wrong_key' }), 401, 'unauthorized'],
+    ];
+    for (const [answer, status, code] of cases) {
+      const response = await answer;
+      const problem = (await response.json()) as { code: string; detail: string };
+      expect([response.status, problem.code]).toEqual([status, code]);
+    }
+  });
+
+  it('takes hostile JSON for what it is: data', async () => {
+    const hostile =
+      '{"query":"\\u0000 \\ud800 <|im_end|>","tools":[{"name":"f","description":"d","parameters":{"type":"object","properties":{"__proto__":{"type":"string"},"constructor":{"type":"integer"}}}}]}';
+    const response = await post(hostile);
+    expect([202, 422]).toContain(response.status);
+    if (response.status === 202) {
+      const run = await stack.ended(((await response.json()) as Run).id);
+      expect(['succeeded', 'failed']).toContain(run.state);
+    }
+    expect((await stack.request('/readyz')).status).toBe(200);
+  });
+});
+
+it('lists a tenant’s runs newest first, by cursor', async () => {
+  const first = (await (await stack.request('/v1/runs?limit=2')).json()) as {
+    runs: Run[];
+    next: string;
+  };
+  expect(first.runs).toHaveLength(2);
+  const second = (await (
+    await stack.request(`/v1/runs?limit=2&cursor=${first.next}`)
+  ).json()) as { runs: Run[] };
+  const ids = [...first.runs, ...second.runs].map(({ id }) => id);
+  expect(ids).toEqual(ids.toSorted().toReversed());
+});
+
+it('shows the toolsets without saying where their tools live', async () => {
+  const text = await (await stack.request('/v1/toolsets/office')).text();
+  expect(JSON.parse(text)).toMatchObject({ name: 'office', tools: [{ name: 'append_section' }, {}, {}, {}] });
+  expect(text).not.toMatch(/OUTBOX_URL|http:/);
+});
+
+it('says that it is alive and ready, without a key', async () => {
+  for (const route of ['/livez', '/readyz']) {
+    expect((await stack.request(route, { key: null })).status).toBe(200);
+  }
+});
