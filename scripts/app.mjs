@@ -33,9 +33,24 @@ export function startApp({ name, script, env, log, signal }) {
         onLine: log,
       }),
     ready: async (app) => String((await app.message('ready')).url),
-    explain: (app) =>
-      app.tail().findLast(({ stream, text }) => stream === 'stderr' && text.trim())?.text,
+    explain: (app) => lastError(app.tail()),
   });
+}
+
+/**
+ * The line that says why one of our programs ended: its own words, or the head of an uncaught error's report.
+ *
+ * @param {import('./process.mjs').Line[]} lines
+ */
+export function lastError(lines) {
+  const said = lines.flatMap(({ stream, text }) =>
+    stream === 'stderr' && text.trim() ? text : [],
+  );
+  return (
+    said.findLast((text) => text.startsWith('hammerline ')) ??
+    said.findLast((text) => /^\w*error\b.*: /i.test(text)) ??
+    said.at(-1)
+  );
 }
 
 /**

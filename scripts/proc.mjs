@@ -15,7 +15,7 @@ export function processStatus(pid) {
 }
 
 /**
- * Processes of the given names that work in a folder.
+ * Processes that work in a folder and whose executable's name begins with one of the given ones.
  *
  * @param {string} folder its real path
  * @param {string[]} names
@@ -26,7 +26,7 @@ export function processesIn(folder, names) {
   selectProcesses((pid) => {
     if (readlinkSync(`/proc/${pid}/cwd`) !== folder) return false;
     const { name, state, parent } = processStatus(pid);
-    if (state === 'Z' || !names.includes(name)) return false;
+    if (state === 'Z' || !names.some((it) => name.startsWith(it))) return false;
     return found.push({ pid, parent }) > 0;
   });
   return found;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { logTo, startApp } from './app.mjs';
+import { lastError, logTo, startApp } from './app.mjs';
 import { cacheFolder } from './artifacts.mjs';
 import { Failure } from './failure.mjs';
 import { startPostgres } from './postgres.mjs';
@@ -94,7 +94,6 @@ async function migrate(env, signal) {
   if (!existsSync(script)) throw new Failure('the build has no migrations: run `npm run build`');
   const { code, tail } = await run(NODE, [script], { cwd: ROOT, env, signal });
   if (code !== 0) {
-    const why = tail.findLast(({ stream, text }) => stream === 'stderr' && text.trim());
-    throw new Failure(why?.text ?? `migrations failed (exit code ${code})`);
+    throw new Failure(lastError(tail) ?? `migrations failed (exit code ${code})`);
   }
 }

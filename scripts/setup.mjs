@@ -43,7 +43,7 @@ export async function planSetup(env = process.env) {
       label: artifact.label,
       download: artifact.download,
       pip: true,
-      run: (_, signal) => fetchArtifact(artifact, signal),
+      run: (note, signal) => fetchArtifact(artifact, note, signal),
     });
   }
   return steps;

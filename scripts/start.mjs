@@ -4,6 +4,7 @@ import { build } from './build.mjs';
 import { describe, Failure } from './failure.mjs';
 import { HELP, parseFlags } from './flags.mjs';
 import { checkPlatform, checkPort, thisPlatform } from './platform.mjs';
+import { processStatus } from './proc.mjs';
 import { chooseRequests } from './requests.mjs';
 import { startServices } from './services.mjs';
 import { setup } from './setup.mjs';
@@ -46,9 +47,9 @@ async function main() {
   checkPlatform(thisPlatform());
   const sample = chooseRequests(flags);
   checkModel(process.env.MODEL);
-  await checkPort(host, flags.port);
   const state = openState();
   release = state.release;
+  await checkPort(host, flags.port);
 
   await setup(signal);
   await build(signal);
@@ -128,7 +129,17 @@ function listenForStop() {
   process.stdout.on('error', stop);
   if (process.env.npm_lifecycle_event === 'start') {
     // A killed npm cannot tell: being handed to another parent is the only sign.
-    const parent = process.ppid;
-    setInterval(() => process.ppid !== parent && stop(), 1000).unref();
+    const parents = npmAbove();
+    setInterval(() => npmAbove() !== parents && stop(), 1000).unref();
+  }
+}
+
+/** The processes between npm and this one: npm itself, or a shell that it runs scripts with. */
+function npmAbove() {
+  try {
+    const { name, parent } = processStatus(process.ppid);
+    return name.endsWith('sh') ? `${process.ppid} ${parent}` : String(process.ppid);
+  } catch {
+    return ''; // gone
   }
 }

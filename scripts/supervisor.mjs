@@ -29,16 +29,27 @@ export function createSupervisor(say) {
       const exit = await server.exited;
       if (stopping.signal.aborted) return;
       if (performance.now() - began > HEALTHY_MS) wait = FIRST_DELAY_MS;
-      say(`${name} ended (${exitText(exit)}); it is started again in ${wait / 1000} s`);
-      await delay(wait, undefined, { signal: stopping.signal }).catch(() => {});
-      if (stopping.signal.aborted) return;
-      wait = Math.min(wait * 2, LONGEST_DELAY_MS);
-      await server.restart().then(
-        () => say(`${name} runs again`),
-        (error) => say(describe(error)),
-      );
-      // A stop that came while it started has not seen the new process.
+      say(`${name} ended (${exitText(exit)})`);
+      do {
+        say(`${name} is started again in ${wait / 1000} s`);
+        await delay(wait, undefined, { signal: stopping.signal }).catch(() => {});
+        if (stopping.signal.aborted) return;
+        wait = Math.min(wait * 2, LONGEST_DELAY_MS);
+      } while (!(await restart(name, server)));
+      // A stop that came meanwhile has not seen the new process.
       if (stopping.signal.aborted) return server.stop();
+    }
+  }
+
+  /** @param {string} name @param {Server} server */
+  async function restart(name, server) {
+    try {
+      await server.restart();
+      say(`${name} runs again`);
+      return true;
+    } catch (error) {
+      say(describe(error));
+      return false;
     }
   }
 

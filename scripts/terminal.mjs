@@ -39,8 +39,10 @@ export function megabytes(bytes) {
 export async function progress(label, step) {
   const began = performance.now();
   let note = '';
-  const line = () =>
-    `${label} … ${note ? `${note}, ` : ''}${duration(Math.round((performance.now() - began) / 1000) * 1000)}`;
+  const line = () => {
+    const seconds = Math.round((performance.now() - began) / 1000);
+    return `${label} … ${note ? `${note}, ` : ''}${seconds} s`;
+  };
   const show = () => (TTY ? process.stdout.write(`\r\u001B[K${dim(line())}`) : print(line()));
   if (!TTY) print(`${label} …`);
   const timer = setInterval(show, TTY ? 200 : PLAIN_EVERY_MS);

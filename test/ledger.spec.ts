@@ -129,7 +129,7 @@ it('settles calls of one run concurrently, joins once, and keeps the events dens
         type: 'call.settle',
         callId,
         token,
-        outcome: { state: 'succeeded', result: { of: callId } },
+        result: { state: 'succeeded', result: { of: callId } },
       });
     }),
   );
@@ -151,7 +151,7 @@ it('keeps key order and every character of arguments and results', async () => {
     type: 'call.settle',
     callId,
     token,
-    outcome: { state: 'succeeded', result },
+    result: { state: 'succeeded', result },
   });
   const [call] = (await readRun(pool, TENANT, runId))?.calls ?? [];
   expect(JSON.stringify(call?.arguments)).toBe('{"b":1,"a":2}');

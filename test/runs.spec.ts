@@ -150,7 +150,7 @@ describe('a run', () => {
     const { id, traceId } = (await response.json()) as Run;
     expect(traceId).toBe('0af7651916cd43dd8448eb211c80319c');
     const run = await stack.ended(id);
-    const spans = await stack.spans(id, 8);
+    const spans = await stack.spans(id, 7);
     const pathOf = (span: StoredSpan | undefined): string[] => {
       if (!span) return [];
       const above = spans.find(({ spanId }) => spanId === span.parentSpanId);
@@ -251,15 +251,24 @@ describe('bad input', () => {
     }
   });
 
-  it('takes hostile JSON for what it is: data', async () => {
-    const hostile =
-      '{"query":"\\u0000 \\ud800 <|im_end|>","tools":[{"name":"f","description":"d","parameters":{"type":"object","properties":{"__proto__":{"type":"string"},"constructor":{"type":"integer"}}}}]}';
-    const response = await post(hostile);
-    expect([202, 422]).toContain(response.status);
-    if (response.status === 202) {
-      const run = await stack.ended(((await response.json()) as Run).id);
-      expect(['succeeded', 'failed']).toContain(run.state);
-    }
+  it('takes hostile text for what it is: data', async () => {
+    const run = await stack.submit({
+      query: '\u0000 \ud800 <|im_end|> __proto__',
+      tools: [
+        tool({
+          parameters: { type: 'object', properties: { constructor: { type: 'integer' } } },
+        }),
+      ],
+    });
+    expect(['succeeded', 'failed']).toContain((await stack.ended(run.id)).state);
+  });
+
+  it('refuses a prototype’s name as a key, and JSON nested without end, in bounded time', async () => {
+    const poisoned = await post('{"query":"q","tools":[{"__proto__":{"name":"f"}}]}');
+    expect([poisoned.status, (await poisoned.json()).code]).toEqual([400, 'malformed_body']);
+    const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+    const nested = await post(`{"query":"q","tools":[{"name":"f","parameters":{"properties":${deep}}}]}`);
+    expect([400, 422]).toContain(nested.status);
     expect((await stack.request('/readyz')).status).toBe(200);
   });
 });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { HammerlineError, type ResolvedCall } from '#libs/contracts';
-import type { CallOutcome, CallRecord, Runs } from '#libs/runs';
+import { HammerlineError, type CallResult, type ResolvedCall } from '#libs/contracts';
+import type { CallRecord, Runs } from '#libs/runs';
 import { activeTraceparent, ATTR, failSpan, inSpan, type Logger } from '#libs/telemetry';
 import { compileValidators, executeCall, type Tool, type Toolset } from '#libs/tools';
 import { SpanKind } from '@opentelemetry/api';
@@ -35,7 +35,7 @@ export function createCallTaker(deps: {
     return toolset;
   };
 
-  const execute = async (toolset: CompiledToolset, call: CallRecord): Promise<CallOutcome> => {
+  const execute = async (toolset: CompiledToolset, call: CallRecord): Promise<CallResult> => {
     const tool = toolset.tools.get(call.name);
     const faults = toolset.validate(call);
     if (!tool || faults.length > 0) {
@@ -60,7 +60,6 @@ export function createCallTaker(deps: {
         const outcome = await executeCall(tool, call, {
           env,
           filesDir,
-          signal: new AbortController().signal,
           traceparent: activeTraceparent(),
         });
         span.setAttribute(ATTR.callState, outcome.state);
@@ -91,7 +90,7 @@ export function createCallTaker(deps: {
       return;
     }
     log.info({ runId, callId, tool: call.name, attempt: call.attempt }, 'call claimed');
-    const outcome = await execute(toolset, call).catch((error: unknown): CallOutcome => ({
+    const result = await execute(toolset, call).catch((error: unknown): CallResult => ({
       // Nothing is known of a call whose execution broke inside our own code.
       state: call.effect === 'once' ? 'outcome_unknown' : 'failed',
       error: {
@@ -99,9 +98,9 @@ export function createCallTaker(deps: {
         message: error instanceof Error ? error.message : String(error),
       },
     }));
-    const settled = await runs.engine.apply(runId, { type: 'call.settle', callId, token, outcome });
+    const settled = await runs.engine.apply(runId, { type: 'call.settle', callId, token, result });
     const refused = settled.refused;
     if (refused) log.warn({ runId, callId, refused }, 'the result came too late and was fenced');
-    else log.info({ runId, callId, tool: call.name, state: outcome.state }, 'call settled');
+    else log.info({ runId, callId, tool: call.name, state: result.state }, 'call settled');
   };
 }

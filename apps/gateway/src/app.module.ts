@@ -9,6 +9,7 @@ import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { GatewayConfig } from './config.js';
 import { HealthController } from './health.controller.js';
+import { PagesController } from './pages/pages.controller.js';
 import { RunsController } from './runs.controller.js';
 import { NOTICES, READINESS, RUNS, TOOLSETS } from './tokens.js';
 import { ToolsetsController } from './toolsets.controller.js';
@@ -35,7 +36,7 @@ export class AppModule {
         }),
         BullModule.registerQueue({ name: QUEUES.turn }, { name: QUEUES.call }),
       ],
-      controllers: [RunsController, ToolsetsController, HealthController],
+      controllers: [RunsController, ToolsetsController, HealthController, PagesController],
       providers: [
         {
           provide: RUNS,

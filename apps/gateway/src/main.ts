@@ -1,15 +1,20 @@
 import 'reflect-metadata';
+import { getQueueToken } from '@nestjs/bullmq';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { QUEUES } from '#libs/contracts';
 import { ensureApiKey, openRedis, SpanStore, type Runs } from '#libs/runs';
 import { readConfig, runService } from '#libs/service';
 import { startTelemetry } from '#libs/telemetry';
 import { loadToolsets } from '#libs/tools';
+import type { Queue } from 'bullmq';
 import { AppModule } from './app.module.js';
 import { authenticate } from './authenticate.js';
 import { GatewayConfig } from './config.js';
+import { serveDocs } from './docs/serve-docs.js';
 import { LOGIN_PAGE } from './pages/login-page.js';
 import { ProblemFilter } from './problem.js';
+import { serveQueuesBoard } from './queues-board.js';
 import { RUNS } from './tokens.js';
 
 /** The one tenant of a single-tenant installation. */
@@ -28,12 +33,20 @@ await runService('gateway', async (log) => {
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.register({ config, redis, subscriber, toolsets, log }),
     new FastifyAdapter({ bodyLimit: config.BODY_LIMIT_BYTES, forceCloseConnections: true }),
-    { logger: false, abortOnError: false },
+    // Fastify's own JSON parser stays; Nest would add one for forms.
+    { logger: false, abortOnError: false, bodyParser: false },
   );
   const runs = app.get<Runs>(RUNS);
   await ensureApiKey(runs.pool, DEFAULT_TENANT, config.HAMMERLINE_API_KEY);
   app.useGlobalFilters(new ProblemFilter(log, config.BODY_LIMIT_BYTES));
-  authenticate(app.getHttpAdapter().getInstance(), runs.pool, LOGIN_PAGE);
+  const fastify = app.getHttpAdapter().getInstance();
+  fastify.removeContentTypeParser('text/plain');
+  authenticate(fastify, runs.pool, LOGIN_PAGE);
+  await serveDocs(fastify);
+  await serveQueuesBoard(
+    fastify,
+    Object.values(QUEUES).map((name) => app.get<Queue>(getQueueToken(name))),
+  );
   await app.listen(config.PORT, config.HOST);
   log.info({ toolsets: [...toolsets.keys()] }, 'toolsets loaded');
   return {

@@ -1,3 +1,5 @@
+import type { ErrorRecord } from './error.js';
+
 /** A JSON Schema, as an object. Which keywords it may hold is checked where tools are compiled (libs/tools). */
 export type JsonSchema = Record<string, unknown>;
 
@@ -20,3 +22,8 @@ export interface ResolvedCall {
   name: string;
   arguments: Record<string, unknown>;
 }
+
+/** What came of a call. `outcome_unknown`: it may have taken effect, and nobody may repeat it unasked. */
+export type CallResult =
+  | { state: 'succeeded'; result: unknown }
+  | { state: 'failed' | 'outcome_unknown'; error: ErrorRecord };

@@ -172,7 +172,7 @@ describe('compileGrammar', () => {
         );
       }
     }
-    expect([...counts].toSorted()).toEqual([0, 1, 2, 3]);
+    expect([...counts].toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3]);
   });
 
   it('allows only a refusal where no call is possible', () => {
@@ -241,7 +241,7 @@ describe('compileGrammar', () => {
       const texts = argumentsOf({ type: 'object', properties: { list }, required: ['list'] });
       return [
         ...new Set(texts.map((text) => (JSON.parse(text) as { list: [] }).list.length)),
-      ].toSorted();
+      ].toSorted((a, b) => a - b);
     };
     expect(lengths({ minItems: 2, maxItems: 3 })).toEqual([2, 3]);
     expect(lengths({ maxItems: 1 })).toEqual([0, 1]);

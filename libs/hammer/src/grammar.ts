@@ -127,7 +127,7 @@ class SchemaRules {
     const required = new Set(Array.isArray(schema.required) ? schema.required : []);
     let first = '"}"';
     let later = '"}"';
-    for (const [key, property] of properties.reverse()) {
+    for (const [key, property] of properties.toReversed()) {
       const member = `${literal(`${JSON.stringify(key)}: `)} ${this.rule(property)} ${later}`;
       const isRequired = required.has(key);
       first = this.#add(isRequired ? member : `${member} | ${first}`);

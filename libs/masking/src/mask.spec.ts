@@ -67,7 +67,6 @@ function someTools(random: Random): ToolDefinition[] {
     name,
     description: `what ${name} does`,
     parameters: {
-      ...someSchema(random, 0),
       type: 'object',
       properties: Object.fromEntries(
         someNames(random, 5).map((parameter) => [parameter, someSchema(random, 3)]),
@@ -105,7 +104,7 @@ function someArguments(tool: ToolDefinition, seed: number): Record<string, unkno
 function propertyNames(schema: unknown): string[] {
   if (typeof schema !== 'object' || schema === null) return [];
   const { properties, items, additionalProperties } = schema as JsonSchema;
-  const own = Object.entries((properties ?? {}) as object);
+  const own = Object.entries(properties ?? {});
   return [
     ...own.map(([name]) => name),
     ...[...own.map(([, member]) => member as unknown), items, additionalProperties].flatMap(
@@ -180,10 +179,7 @@ describe('maskTools', () => {
     const text = JSON.stringify(tools[0]?.parameters);
     const masks = Object.keys(tools[0]?.parameters.properties as object);
     const [city, place, days, tree] = masks as [string, string, string, string];
-    const slash = Object.keys(
-      (tools[0]?.parameters.properties as Record<string, { properties: object }>)[place]
-        ?.properties ?? {},
-    )[1] as string;
+    const slash = text.match(/"required":\["([^"]+)"\]\}/)?.[1] as string;
     expect(JSON.parse(text)).toEqual({
       type: 'object',
       properties: {
@@ -223,14 +219,22 @@ describe('maskTools', () => {
     expect(weather).toEqual(before);
   });
 
-  it('keeps masks apart among many names', () => {
-    const names = Array.from({ length: 20_000 }, (_, index) => `p${index}`);
+  it('keeps masks apart from each other and from real names', () => {
+    const names = Array.from({ length: 60_000 }, (_, index) => `p${index}`);
     const properties = Object.fromEntries(names.map((name) => [name, {}]));
     const { tools } = maskTools(
       [{ name: 'f', description: '', parameters: { properties } }],
       'key',
     );
     expect(Object.keys(tools[0]?.parameters.properties as object)).toHaveLength(names.length);
+  });
+
+  it('takes no real name for a mask', () => {
+    const given = (names: string[]): ToolDefinition[] =>
+      names.map((name) => ({ name, description: '', parameters: {} }));
+    const mask = maskTools(given(['a']), 'key').tools[0]?.name as string;
+    const { tools } = maskTools(given(['a', mask]), 'key');
+    expect(tools.map((tool) => tool.name)).not.toContain(mask);
   });
 
   it('draws lengths and symbols evenly', () => {

@@ -9,7 +9,6 @@ export { openRedis } from './redis.js';
 export {
   MAX_ATTEMPTS,
   reduce,
-  type CallOutcome,
   type CallRecord,
   type RunInput,
   type RunRecord,

@@ -1,8 +1,8 @@
+import type { CallResult } from '#libs/contracts';
 import { describe, expect, it } from 'vitest';
 import {
   MAX_ATTEMPTS,
   reduce,
-  type CallOutcome,
   type RunInput,
   type RunRecord,
   type Step,
@@ -30,7 +30,7 @@ const queued: RunRecord = {
   calls: [],
 };
 
-const succeeded: CallOutcome = { state: 'succeeded', result: 42 };
+const succeeded: CallResult = { state: 'succeeded', result: 42 };
 const planned = (id: string, effect: 'read' | 'idempotent' | 'once') => ({
   id,
   name: `tool_${id}`,
@@ -68,11 +68,11 @@ const claimCall = (callId: string, token = 'c1', holder = 'e1'): RunInput => ({
   holder,
   token,
 });
-const settle = (callId: string, outcome: CallOutcome = succeeded, token = 'c1'): RunInput => ({
+const settle = (callId: string, result: CallResult = succeeded, token = 'c1'): RunInput => ({
   type: 'call.settle',
   callId,
   token,
-  outcome,
+  result,
 });
 const dead = (run: RunRecord): RunRecord => ({
   ...run,
@@ -199,7 +199,7 @@ describe('calls', () => {
   });
 
   it('that fail are results: the others still run, and the run names the failure', () => {
-    const failed: CallOutcome = {
+    const failed: CallResult = {
       state: 'failed',
       error: { code: 'tool_failed', message: 'HTTP 404' },
     };

@@ -1,5 +1,6 @@
 import {
   TERMINAL_RUN_STATES,
+  type CallResult,
   type CallState,
   type Effect,
   type ErrorRecord,
@@ -53,10 +54,6 @@ export interface RunRecord {
   calls: CallRecord[];
 }
 
-export type CallOutcome =
-  | { state: 'succeeded'; result: unknown }
-  | { state: 'failed' | 'outcome_unknown'; error: ErrorRecord };
-
 export type RunInput =
   | { type: 'turn.claim'; holder: string; token: string }
   | {
@@ -72,7 +69,7 @@ export type RunInput =
   | { type: 'call.claim'; callId: string; holder: string; token: string }
   /** The holder found itself stale before it sent anything: the call may be taken again. */
   | { type: 'call.release'; callId: string; token: string }
-  | { type: 'call.settle'; callId: string; token: string; outcome: CallOutcome };
+  | { type: 'call.settle'; callId: string; token: string; result: CallResult };
 
 /** Why an input changes nothing: its token is not the last one, someone else holds the work, or it is over. */
 export type Refusal = 'ended' | 'held' | 'not_due' | 'fenced' | 'settled' | 'no_such_call';
@@ -258,16 +255,16 @@ function settleCall(run: RunRecord, input: Input<'call.settle'>): Step {
   if (!call) return { refused: 'no_such_call' };
   if (call.token !== input.token) return { refused: 'fenced' };
   if (call.state !== 'started') return { refused: 'settled' };
-  return settle(run, call, input.outcome);
+  return settle(run, call, input.result);
 }
 
-function settle(run: RunRecord, call: CallRecord, outcome: CallOutcome): Step {
+function settle(run: RunRecord, call: CallRecord, came: CallResult): Step {
   const settled: CallRecord = {
     ...call,
-    state: outcome.state,
+    state: came.state,
     holder: null,
-    result: outcome.state === 'succeeded' ? outcome.result : null,
-    error: outcome.state === 'succeeded' ? null : outcome.error,
+    result: came.state === 'succeeded' ? came.result : null,
+    error: came.state === 'succeeded' ? null : came.error,
   };
   const events: NewEvent[] = [
     { type: 'call.settled', data: { callId: call.id, name: call.name, state: settled.state } },

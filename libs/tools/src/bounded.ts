@@ -1,38 +1,30 @@
-import { createContext, Script, type Context } from 'node:vm';
+import { type Context, createContext, Script } from 'node:vm';
 
 const script = new Script('task()');
 let context: Context | undefined;
-
-/** Thrown by `runBounded`: the task was stopped. */
-export class TooSlow extends Error {}
 
 /**
  * Runs synchronous work that somebody else's text decides on, and stops it after `milliseconds` of wall time. V8 looks
  * for the stop in loops, calls and the backtracking of regular expressions, so that `(a+)+$` ends too. The stop costs a
  * thread (about 0.5 ms): not for every call.
  *
- * @throws TooSlow, or what the task throws
+ * @throws Error if the task was stopped, or what the task throws
  */
 export function runBounded<T>(milliseconds: number, task: () => T): T {
   context ??= createContext({});
-  let result: { value: T } | undefined;
-  context.task = () => {
-    result = { value: task() };
-  };
+  context.task = task;
   try {
-    script.runInContext(context, { timeout: milliseconds });
+    return script.runInContext(context, { timeout: milliseconds }) as T;
   } catch (error) {
-    if (
-      error instanceof Error &&
-      'code' in error &&
-      error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
-    ) {
-      throw new TooSlow(`stopped after ${milliseconds} ms`, { cause: error });
-    }
+    if (isTimeout(error)) throw new Error(`stopped after ${milliseconds} ms`, { cause: error });
     throw error;
   } finally {
     context.task = undefined;
   }
-  if (result === undefined) throw new TooSlow(`stopped after ${milliseconds} ms`);
-  return result.value;
+}
+
+/** The error is of the script's realm, so that `instanceof Error` does not hold. */
+function isTimeout(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return false;
+  return error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
 }

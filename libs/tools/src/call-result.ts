@@ -1,12 +1,6 @@
-import type { Effect, ErrorCode, ErrorRecord } from '#libs/contracts';
+import type { CallResult, Effect, ErrorCode } from '#libs/contracts';
 
-/** What came of a call. `unknown`: it may have taken effect, and nobody may repeat it unasked. */
-export type CallResult =
-  | { state: 'succeeded'; result: unknown }
-  | { state: 'failed'; error: ErrorRecord }
-  | { state: 'unknown'; error: ErrorRecord };
-
-/** Results deeper than this stay text: jsonb and JSON.stringify have limits of their own. */
+/** Results deeper than this stay text: Postgres and JSON.stringify have limits of their own. */
 const maxResultDepth = 64;
 const previewLength = 1_024;
 
@@ -20,7 +14,7 @@ export function failed(code: ErrorCode, message: string): CallResult {
  */
 export function uncertain(effect: Effect, code: ErrorCode, message: string): CallResult {
   if (effect !== 'once') return failed(code, message);
-  return { state: 'unknown', error: { code: 'outcome_unknown', message: storableText(message) } };
+  return { state: 'outcome_unknown', error: { code: 'outcome_unknown', message: storableText(message) } };
 }
 
 /**

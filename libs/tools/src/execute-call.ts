@@ -1,6 +1,6 @@
-import { HammerlineError } from '#libs/contracts';
+import { HammerlineError, type CallResult } from '#libs/contracts';
 import { runBuiltin } from './builtin.js';
-import { type CallResult, failed, readJson, tooLarge } from './call-result.js';
+import { failed, readJson, tooLarge } from './call-result.js';
 import { callHttp } from './http.js';
 import type { Environment } from './http-request.js';
 import type { Tool } from './toolset.js';
@@ -11,7 +11,7 @@ export interface CallContext {
   /** Folder of the files that builtin tools work on. */
   filesDir: string;
   /** Ends the call: no effect begins after it is aborted. */
-  signal: AbortSignal;
+  signal?: AbortSignal | undefined;
   traceparent?: string | undefined;
 }
 
@@ -26,7 +26,7 @@ export async function executeCall(
   context: CallContext,
 ): Promise<CallResult> {
   const deadline = AbortSignal.timeout(tool.timeoutMs);
-  const signal = AbortSignal.any([context.signal, deadline]);
+  const signal = AbortSignal.any([deadline, ...(context.signal ? [context.signal] : [])]);
   const { executor } = tool;
   try {
     switch (executor?.kind) {

@@ -165,7 +165,7 @@ function pathPart(name: string, args: Record<string, unknown>): string {
 }
 
 function asText(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
 }
 
 function parseUrl(text: string): URL {

@@ -1,8 +1,7 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import type { Effect } from '#libs/contracts';
+import type { CallResult, Effect } from '#libs/contracts';
 import {
-  type CallResult,
   failed,
   readJson,
   storableText,
@@ -142,12 +141,11 @@ async function readAnswer(incoming: IncomingMessage, maxBytes: number): Promise<
   } catch {
     body = 'lost';
   }
-  if (body === 'whole' && !incoming.complete) body = 'lost';
-  const bytes = Buffer.concat(chunks).subarray(0, limit);
+  const text = new TextDecoder().decode(Buffer.concat(chunks));
   const isJson = /^application\/(?:[\w.+-]+\+)?json\b/i.test(
     incoming.headers['content-type'] ?? '',
   );
-  return { kind: 'answered', status, isJson, text: new TextDecoder().decode(bytes), body };
+  return { kind: 'answered', status, isJson, text, body };
 }
 
 function isTimeout(signal: AbortSignal): boolean {

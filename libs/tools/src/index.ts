@@ -1,5 +1,4 @@
 export { type BuiltinName, builtinNames } from './builtin.js';
-export type { CallResult } from './call-result.js';
 export { type CallContext, executeCall } from './execute-call.js';
 export { loadToolsets } from './load-toolsets.js';
 export { readTools } from './read-tools.js';

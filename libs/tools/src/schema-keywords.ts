@@ -78,7 +78,6 @@ export const keywords = new Map<string, z.ZodType>(
     deprecated: flag,
     readOnly: flag,
     writeOnly: flag,
-    examples: z.unknown(),
   }),
 );
 

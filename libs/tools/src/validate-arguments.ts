@@ -83,7 +83,7 @@ function compileSchema(tool: ToolDefinition): ValidateFunction {
     validateSchema: false,
     // Else an argument `constructor` would be found on every object.
     ownProperties: true,
-    // Else a schema that refers to small schemas many times would grow into code of exponential size.
+    // Else a large schema that is referred to many times would grow into as many copies of its code.
     inlineRefs: false,
   });
   formats.default(ajv);

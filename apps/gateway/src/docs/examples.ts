@@ -57,7 +57,7 @@ export const SUCCEEDED_RUN = {
   ...ACCEPTED,
   state: 'succeeded',
   outcome: 'calls',
-  model: 'smollm2-360m-office',
+  model: 'smollm2-135m-hammer-spike',
   confidence: 0.97,
   calls: [
     {
@@ -67,7 +67,7 @@ export const SUCCEEDED_RUN = {
       effect: 'read',
       state: 'succeeded',
       attempt: 1,
-      result: { column: 'revenue', statistic: 'mean', value: 1250.5 },
+      result: { value: 11617.916666666666, rows: 12 },
     },
   ],
   endedAt: '2026-11-22T09:30:01.250Z',

