@@ -8,7 +8,10 @@ import { dim, red, yellow } from './terminal.mjs';
 const PREFIX_WIDTH = 8;
 const MAX_VALUE = 160;
 /** Fields of a log line that the prefix already says, or nobody reads on a terminal. */
-const QUIET = new Set(['level', 'time', 'pid', 'hostname', 'service', 'msg']);
+const QUIET = new Set([
+  ...['level', 'time', 'pid', 'hostname', 'service', 'msg'],
+  ...['traceId', 'spanId'],
+]);
 
 /**
  * Starts one of our Node programs. It says over IPC when it is ready and where; when it ends before that, the last

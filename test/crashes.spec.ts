@@ -79,7 +79,10 @@ describe('kill -9', () => {
     tools.release();
     stack.apps.executor = await stack.startApp('executor');
     const ended = await stack.ended(run.id);
-    expect(ended).toMatchObject({ state: 'succeeded', calls: [{ state: 'succeeded', attempt: 2 }] });
+    expect(ended).toMatchObject({
+      state: 'succeeded',
+      calls: [{ state: 'succeeded', attempt: 2 }],
+    });
     expect(new Set(tools.effects.map(({ key }) => key))).toEqual(new Set([ended.calls[0]?.id]));
     await expectDenseEvents(run.id);
   });

@@ -61,7 +61,10 @@ function expectProgram(command: string[], source: string): void {
 function expectEnvironment(name: string, env: Env): void {
   const config = CONFIGS[name]!;
   const unknown = Object.keys(env).filter(
-    (it) => !(it in config.shape) && !(name === 'executor' && TOOL_VARIABLES.has(it)),
+    (it) =>
+      !(it in config.shape) &&
+      it !== 'LOG_LEVEL' &&
+      !(name === 'executor' && TOOL_VARIABLES.has(it)),
   );
   expect(unknown).toEqual([]);
   const given = readConfig(config, { ...IMAGES[imageOf(name)]!.env, ...env });
@@ -166,7 +169,10 @@ function interpolate(text: string): string {
   return text.replaceAll(
     /\$\{(\w+)(:[-?])?([^}]*)\}/g,
     (whole, name: string, mode?: string, rest?: string) => {
-      if (mode === ':-') return rest ?? '';
+      if (mode === ':-') {
+        expect(SECRETS).not.toHaveProperty(name);
+        return rest ?? '';
+      }
       // Without it Compose must stop: no secret has a default.
       expect({ whole, mode }).toEqual({ whole, mode: ':?' });
       expect(SECRETS).toHaveProperty(name);
@@ -205,6 +211,14 @@ describe('docker-compose.yml', () => {
       postgres: { condition: 'service_healthy' },
       valkey: { condition: 'service_healthy' },
     });
+  });
+
+  test('takes its secrets from .env, and stops where one is missing', () => {
+    const { HAMMERLINE_API_KEY, DATABASE_URL } = composeEnv('gateway');
+    const { POSTGRES_PASSWORD } = composeEnv('postgres');
+    expect(HAMMERLINE_API_KEY).toBe(SECRETS['HAMMERLINE_API_KEY']);
+    expect(POSTGRES_PASSWORD).toBe(SECRETS['POSTGRES_PASSWORD']);
+    expect(new URL(DATABASE_URL!).password).toBe(POSTGRES_PASSWORD);
   });
 
   test('migrates the same ledger first', () => {
@@ -421,7 +435,15 @@ describe('k8s/', () => {
     });
   });
 
-  test('holds no secret', () => expect(ofKind('Secret')).toEqual([]));
+  test('holds no secret but names where it lies', () => {
+    expect(ofKind('Secret')).toEqual([]);
+    const { HAMMERLINE_API_KEY, DATABASE_URL } = kubernetesEnv(container('gateway'));
+    expect(HAMMERLINE_API_KEY).toBe(SECRETS['api-key']);
+    expect(DATABASE_URL).toBe(SECRETS['database-url']);
+    expect(kubernetesEnv(container('postgres'))).toMatchObject({
+      POSTGRES_PASSWORD: SECRETS['postgres-password'],
+    });
+  });
 
   test('runs the images that Compose builds or runs', () => {
     const tags = new Map(kustomization.images.map(({ name, newTag }) => [name, newTag]));

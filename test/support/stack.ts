@@ -9,7 +9,6 @@ import { startPostgres } from '../../scripts/postgres.mjs';
 import { startRedis } from '../../scripts/redis.mjs';
 import type { Server } from '../../scripts/server.mjs';
 
-
 export const API_KEY = 'hl_test_key_for_the_end_to_end_suite';
 
 type App = 'gateway' | 'worker' | 'executor';

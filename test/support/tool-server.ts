@@ -31,7 +31,8 @@ export async function startToolServer(): Promise<ToolServer> {
     response.writeHead(200, { 'content-type': 'application/json' }).end('{"done":true}');
   };
   const server = createServer((request, response) => {
-    void readBody(request).then((body) => {
+    const take = async (): Promise<void> => {
+      const body = await readBody(request);
       effects.push({
         key: String(request.headers['idempotency-key'] ?? ''),
         path: request.url ?? '',
@@ -40,7 +41,8 @@ export async function startToolServer(): Promise<ToolServer> {
       for (const waiter of arrivals) if (effects.length >= waiter.count) waiter.resolve();
       if (held) held.push(() => answer(response));
       else answer(response);
-    });
+    };
+    void take();
   });
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);

@@ -22,6 +22,9 @@ export function newRun(
     traceparent: string;
   },
 ): NewRun {
+  if (typeof body !== 'object' || body === null) {
+    throw new HammerlineError('malformed_body', 'There is no JSON object in the body. Send one.');
+  }
   const parsed = RunRequest.safeParse(body);
   if (!parsed.success) throw requestError(parsed.error, Object.keys(RunRequest.shape));
   const request = parsed.data;

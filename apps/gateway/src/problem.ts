@@ -52,7 +52,10 @@ export function problemOf(error: HammerlineError): { status: number; body: objec
 export function toHammerlineError(error: unknown, bodyLimit: number): HammerlineError {
   if (error instanceof HammerlineError) return error;
   if (isLedgerAway(error)) {
-    return new HammerlineError('unavailable', 'The ledger is away; nothing was accepted. Try again.');
+    return new HammerlineError(
+      'unavailable',
+      'The ledger is away; nothing was accepted. Try again.',
+    );
   }
   const status = error instanceof HttpException ? error.getStatus() : statusOf(error);
   const message = error instanceof Error ? error.message : String(error);
@@ -61,7 +64,10 @@ export function toHammerlineError(error: unknown, bodyLimit: number): Hammerline
     401: ['unauthorized', message],
     404: ['not_found', message],
     405: ['method_not_allowed', message],
-    413: ['body_too_large', `The limit is ${bodyLimit} bytes. Send less, or raise BODY_LIMIT_BYTES.`],
+    413: [
+      'body_too_large',
+      `The limit is ${bodyLimit} bytes. Send less, or raise BODY_LIMIT_BYTES.`,
+    ],
     415: ['unsupported_media_type', 'Send the body with `Content-Type: application/json`.'],
   };
   const [code, detail] = known[status] ?? ['internal', 'Something broke; it was logged.'];

@@ -17,7 +17,10 @@ export class ToolsetsController {
     const toolset = this.toolsets.get(name);
     if (!toolset) {
       const known = [...this.toolsets.keys()].join(', ') || 'none';
-      throw new HammerlineError('not_found', `There is no toolset ${JSON.stringify(name)}. Known are: ${known}.`);
+      throw new HammerlineError(
+        'not_found',
+        `There is no toolset ${JSON.stringify(name)}. Known are: ${known}.`,
+      );
     }
     return describeToolset(toolset);
   }

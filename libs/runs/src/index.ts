@@ -6,13 +6,7 @@ export { isLedgerAway, openPool, type Pool } from './pool.js';
 export { openRuns, type Runs } from './open-runs.js';
 export { ProcessEpoch } from './process-epoch.js';
 export { openRedis } from './redis.js';
-export {
-  MAX_ATTEMPTS,
-  reduce,
-  type CallRecord,
-  type RunInput,
-  type RunRecord,
-} from './reducer.js';
+export { MAX_ATTEMPTS, reduce, type CallRecord, type RunInput, type RunRecord } from './reducer.js';
 export { RunEngine } from './run-engine.js';
 export { RunNotices } from './run-notices.js';
 export { listRuns, readEvents, readRun } from './run-reads.js';

@@ -1,12 +1,6 @@
 import type { CallResult } from '#libs/contracts';
 import { describe, expect, it } from 'vitest';
-import {
-  MAX_ATTEMPTS,
-  reduce,
-  type RunInput,
-  type RunRecord,
-  type Step,
-} from './reducer.js';
+import { MAX_ATTEMPTS, reduce, type RunInput, type RunRecord, type Step } from './reducer.js';
 
 const queued: RunRecord = {
   id: 'run',

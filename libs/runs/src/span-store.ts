@@ -27,6 +27,7 @@ export class SpanStore implements SpanExporter {
   }
 
   export(spans: ReadableSpan[], done: (result: ExportResult) => void): void {
+    // oxlint-disable-next-line promise/no-callback-in-promise -- the exporter's interface is a callback
     void this.#keep(spans).then(done);
   }
 
@@ -68,7 +69,7 @@ function toStored(span: ReadableSpan): StoredSpan {
     ...(span.parentSpanContext && { parentSpanId: span.parentSpanContext.spanId }),
     name: span.name,
     kind: SpanKind[span.kind].toLowerCase(),
-    service: `${span.resource.attributes['service.name'] as string}`,
+    service: span.resource.attributes['service.name'] as string,
     start: hrTimeToMilliseconds(span.startTime),
     end: hrTimeToMilliseconds(span.endTime),
     ...(span.status.code === SpanStatusCode.ERROR && { error: span.status.message ?? 'error' }),

@@ -3,6 +3,8 @@ import { createLogger, type Logger } from '#libs/telemetry';
 
 /** A drained process exits within this; orchestrators must wait longer before they kill it. */
 const SHUTDOWN_WITHIN_MS = 25_000;
+/** `disconnect`: the supervisor is gone. */
+const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'disconnect'] as const;
 
 /**
  * The life of one process: start, tell the supervisor (`{type:'ready', url}` over IPC), serve until SIGTERM, SIGINT or
@@ -17,28 +19,31 @@ export async function runService(
     log.fatal({ err: error }, 'a promise was rejected and nobody handled it');
     process.exit(1);
   });
-  try {
-    const running = await start(log);
-    const stop = (reason: string): void => {
-      for (const signal of ['SIGTERM', 'SIGINT', 'disconnect']) process.removeAllListeners(signal);
-      log.info({ reason }, 'stopping');
-      setTimeout(() => {
-        log.error('did not drain in time');
+  let running: { close(): Promise<void> } | undefined;
+  const stop = (reason: string): void => {
+    for (const signal of STOP_SIGNALS) process.removeAllListeners(signal);
+    log.info({ reason }, 'stopping');
+    // Still starting: it holds nothing yet that a clean end would have to hand back.
+    if (!running) process.exit(0);
+    setTimeout(() => {
+      log.error('did not drain in time');
+      process.exit(1);
+    }, SHUTDOWN_WITHIN_MS).unref();
+    running.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, 'failed to stop cleanly');
         process.exit(1);
-      }, SHUTDOWN_WITHIN_MS).unref();
-      running.close().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          log.error({ err: error }, 'failed to stop cleanly');
-          process.exit(1);
-        },
-      );
-    };
-    process.once('SIGTERM', () => stop('SIGTERM'));
-    process.once('SIGINT', () => stop('SIGINT'));
-    process.once('disconnect', () => stop('the supervisor is gone'));
-    process.send?.({ type: 'ready', url: running.url });
-    log.info({ url: running.url }, 'ready');
+      },
+    );
+  };
+  // Before anything else: a container's process 1 that has no handler yet ignores the signal.
+  for (const signal of STOP_SIGNALS) process.once(signal, () => stop(signal));
+  try {
+    const started = await start(log);
+    running = started;
+    process.send?.({ type: 'ready', url: started.url });
+    log.info({ url: started.url }, 'ready');
   } catch (error) {
     process.stderr.write(`hammerline ${service}: ${startUpLine(error)}\n`);
     process.exit(1);

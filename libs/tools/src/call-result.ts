@@ -14,7 +14,10 @@ export function failed(code: ErrorCode, message: string): CallResult {
  */
 export function uncertain(effect: Effect, code: ErrorCode, message: string): CallResult {
   if (effect !== 'once') return failed(code, message);
-  return { state: 'outcome_unknown', error: { code: 'outcome_unknown', message: storableText(message) } };
+  return {
+    state: 'outcome_unknown',
+    error: { code: 'outcome_unknown', message: storableText(message) },
+  };
 }
 
 /**

@@ -232,7 +232,10 @@ describe('an HTTP call', () => {
       connections++;
       answer(socket);
     });
-    expect(await call(url)).toMatchObject({ state: 'outcome_unknown', error: { code: 'outcome_unknown' } });
+    expect(await call(url)).toMatchObject({
+      state: 'outcome_unknown',
+      error: { code: 'outcome_unknown' },
+    });
     expect(await call(url, { effect: 'read' })).toMatchObject({
       state: 'failed',
       error: { code: 'tool_failed' },

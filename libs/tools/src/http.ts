@@ -1,13 +1,7 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { CallResult, Effect } from '#libs/contracts';
-import {
-  failed,
-  readJson,
-  storableText,
-  tooLarge,
-  uncertain,
-} from './call-result.js';
+import { failed, readJson, storableText, tooLarge, uncertain } from './call-result.js';
 import {
   buildHttpRequest,
   type Environment,

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { parseFlags } from './flags.mjs';
+
+describe('parseFlags', () => {
+  it('has defaults', () => {
+    expect(parseFlags([])).toEqual({ help: false, once: false, workers: 1, port: 3000 });
+  });
+
+  it('reads every flag', () => {
+    const args = '--once --workers 3 --port 0 --tools t.json --ask hello'.split(' ');
+    expect(parseFlags(args)).toEqual({
+      help: false,
+      once: true,
+      workers: 3,
+      port: 0,
+      tools: 't.json',
+      ask: 'hello',
+    });
+  });
+
+  it('takes PORT where no flag says otherwise', () => {
+    expect(parseFlags([], { PORT: '4000' }).port).toBe(4000);
+    expect(parseFlags(['--port', '5000'], { PORT: '4000' }).port).toBe(5000);
+  });
+
+  it.each([
+    [['--frob'], "Unknown option '--frob'; npm start -- --help lists the options"],
+    [['extra'], "Unexpected argument 'extra'; npm start -- --help lists the options"],
+    [['--workers', '0'], '--workers must be a whole number from 1 to 64, not "0"'],
+    [['--port', '70000'], '--port must be a whole number from 0 to 65535, not "70000"'],
+    [['--tools', 'x.json'], '--tools needs --ask'],
+  ])('refuses %j in one line', (args, message) => {
+    expect(() => parseFlags(args)).toThrow(message);
+    expect(() => parseFlags(args)).toThrow(/^.*$/);
+  });
+});
