@@ -8,10 +8,7 @@ import { dim, red, yellow } from './terminal.mjs';
 const PREFIX_WIDTH = 8;
 const MAX_VALUE = 160;
 /** Fields of a log line that the prefix already says, or nobody reads on a terminal. */
-const QUIET = new Set([
-  ...['level', 'time', 'pid', 'hostname', 'service', 'msg'],
-  ...['traceId', 'spanId'],
-]);
+const QUIET = new Set('level time pid hostname service msg traceId spanId'.split(' '));
 
 /**
  * Starts one of our Node programs. It says over IPC when it is ready and where; when it ends before that, the last
@@ -29,7 +26,7 @@ export function startApp({ name, script, env, log, signal }) {
     name,
     signal,
     launch: () =>
-      startProcess(NODE, ['--enable-source-maps', path.join(ROOT, script)], {
+      startProcess(NODE, [path.join(ROOT, script)], {
         cwd: ROOT,
         env,
         ipc: true,

@@ -15,10 +15,8 @@ export const HEAVY = new Map(
     'node_modules/@typescript/typescript-linux-x64': 9_670_000,
     'node_modules/@rolldown/binding-linux-x64-gnu': 8_840_000,
     'node_modules/@oxlint-tsgolint/linux-x64': 7_840_000,
-    'node_modules/@node-llama-cpp/linux-arm64': 7_340_000,
     'node_modules/@oxlint/binding-linux-x64-gnu': 6_770_000,
     'node_modules/@typescript/old': 4_520_000,
-    'node_modules/@node-llama-cpp/linux-armv7l': 4_340_000,
     'node_modules/lightningcss-linux-x64-gnu': 3_860_000,
     'node_modules/prettier': 3_300_000,
   }),
@@ -41,9 +39,9 @@ const INSTALL_FLAGS = [
  * @property {string} [integrity]
  * @property {boolean} [optional]
  * @property {boolean} [peer]
- * @property {string[]} [os]
- * @property {string[]} [cpu]
- * @property {string[]} [libc]
+ * @property {string | string[]} [os]
+ * @property {string | string[]} [cpu]
+ * @property {string | string[]} [libc]
  */
 /** @typedef {Record<string, LockEntry>} LockPackages */
 /** @typedef {{ count: number, download: number }} Missing */
@@ -87,11 +85,12 @@ function fitsHere({ os, cpu, libc }) {
 }
 
 /**
- * @param {string[] | undefined} list names, or names to exclude
+ * @param {string | string[] | undefined} names to include, or with a `!` to exclude
  * @param {string} here
  */
-function allows(list, here) {
-  if (!list) return true;
+function allows(names, here) {
+  if (!names) return true;
+  const list = [names].flat();
   return list.every((it) => it.startsWith('!')) ? !list.includes(`!${here}`) : list.includes(here);
 }
 

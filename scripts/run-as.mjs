@@ -15,7 +15,7 @@ const CAPABILITIES = { dac_override: 1n, dac_read_search: 2n };
 
 /**
  * How root can run `executable` as nobody, working in `folder`, which will be nobody's. Where nobody may not pass a
- * folder on the way (a checkout under /root), the program keeps the one capability that lets it: to search and read,
+ * folder on the way (a checkout in a private home folder), the program keeps the one capability that lets it: to search and read,
  * or, where that one is not root's to lend (some containers), to override.
  *
  * @param {string} executable

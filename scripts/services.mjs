@@ -21,46 +21,55 @@ import { print } from './terminal.mjs';
  * @param {AbortSignal} options.signal
  * @returns {Promise<{ url: string }>} of the gateway
  */
-export async function startServices({ state, supervisor, toolsets, port, workers, signal }) {
+export async function startServices({ state, supervisor, toolsets, port, workers, signal: stop }) {
   const { DATABASE_URL, REDIS_URL, HAMMERLINE_TOOLSETS } = process.env;
-  const log = (/** @type {string} */ name) => logTo(state.logs, name);
-  /** @param {string} name @param {() => Promise<import('./server.mjs').Server>} begin */
-  const url = async (name, begin) => (await supervisor.start(name, begin)).url;
-  const [databaseUrl, redisUrl] = await all([
-    DATABASE_URL ||
-      url('postgres', () => startPostgres({ dir: state.postgres, log: log('postgres'), signal })),
-    REDIS_URL || url('redis', () => startRedis({ dir: state.redis, log: log('redis'), signal })),
-  ]);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([stop, failed.signal]);
   /** @type {NodeJS.ProcessEnv} */
   const env = {
     ...process.env,
     NODE_ENV: process.env.NODE_ENV ?? 'production',
-    DATABASE_URL: databaseUrl,
-    REDIS_URL: redisUrl,
     HAMMERLINE_API_KEY: state.apiKey,
     HAMMERLINE_FILES: process.env.HAMMERLINE_FILES ?? state.files,
-    HAMMERLINE_TOOLSETS: [
-      ...(HAMMERLINE_TOOLSETS ? [HAMMERLINE_TOOLSETS] : []),
-      ...toolsets,
-    ].join(),
+    HAMMERLINE_TOOLSETS: [HAMMERLINE_TOOLSETS, ...toolsets].filter(Boolean).join(),
     MODEL_CACHE: cacheFolder(),
+    OUTBOX_LOG: state.outboxLog,
     PORT: '0',
   };
-  await migrate(env, signal);
 
-  /** @param {string} name @param {string} script @param {NodeJS.ProcessEnv} [more] */
-  const start = (name, script, more) => {
-    const show = logTo(state.logs, name, print);
-    return url(name, () => startApp({ name, script, env: { ...env, ...more }, log: show, signal }));
+  /** @param {string} name @param {() => Promise<import('./server.mjs').Server>} start */
+  const url = async (name, start) => {
+    try {
+      return (await supervisor.start(name, start)).url;
+    } catch (error) {
+      failed.abort(error); // the others need not become ready
+      throw error;
+    }
   };
-  env.OUTBOX_URL = await start('outbox', 'scripts/outbox.mjs', { OUTBOX_LOG: state.outboxLog });
-  const names = Array.from({ length: workers }, (_, i) =>
-    workers > 1 ? `worker-${i + 1}` : 'worker',
+  const database = () =>
+    startPostgres({ dir: state.postgres, log: logTo(state.logs, 'postgres'), signal });
+  const redis = () => startRedis({ dir: state.redis, log: logTo(state.logs, 'redis'), signal });
+  /** @param {string} name @param {string} script @param {NodeJS.ProcessEnv} [more] */
+  const app = (name, script, more) => {
+    const log = logTo(state.logs, name, print);
+    return url(name, () => startApp({ name, script, env: { ...env, ...more }, log, signal }));
+  };
+
+  const [outboxUrl, databaseUrl, redisUrl] = await all([
+    app('outbox', 'scripts/outbox.mjs'),
+    DATABASE_URL || url('postgres', database),
+    REDIS_URL || url('redis', redis),
+  ]);
+  Object.assign(env, { OUTBOX_URL: outboxUrl, DATABASE_URL: databaseUrl, REDIS_URL: redisUrl });
+  await migrate(env, signal);
+  const names = Array.from(
+    { length: workers },
+    (_, i) => `worker${workers > 1 ? `-${i + 1}` : ''}`,
   );
   const [gateway] = await all([
-    start('gateway', main('gateway'), { PORT: String(port) }),
-    ...names.map((name) => start(name, main('worker'))),
-    start('executor', main('executor')),
+    app('gateway', main('gateway'), { PORT: String(port) }),
+    ...names.map((name) => app(name, main('worker'))),
+    app('executor', main('executor')),
   ]);
   return { url: /** @type {string} */ (gateway) };
 }
@@ -71,18 +80,18 @@ function main(app) {
 }
 
 /**
- * Like Promise.all, but fails only when all have come to an end: what became ready beside a failure must be kept, and
- * so be stopped.
+ * Like Promise.all, but fails, with the first failure, only when all have come to an end: what became ready beside it
+ * must be kept, and so be stopped.
  *
  * @template T
  * @param {(T | Promise<T>)[]} promises
  * @returns {Promise<T[]>}
  */
 async function all(promises) {
-  const results = await Promise.allSettled(promises);
-  const failed = results.find(({ status }) => status === 'rejected');
-  if (failed) throw /** @type {PromiseRejectedResult} */ (failed).reason;
-  return results.map((it) => /** @type {PromiseFulfilledResult<T>} */ (it).value);
+  const first = Promise.all(promises);
+  first.catch(() => {}); // heard below
+  await Promise.allSettled(promises);
+  return first;
 }
 
 /**

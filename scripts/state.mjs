@@ -30,7 +30,7 @@ export function openState(folder = path.join(ROOT, '.hammerline')) {
     logs: at('logs'),
     files: at('files'),
     outboxLog: at('outbox.log'),
-    apiKey: apiKey(at('api-key')),
+    apiKey: process.env.HAMMERLINE_API_KEY || apiKey(at('api-key')),
     release,
   };
 }

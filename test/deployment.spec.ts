@@ -8,7 +8,7 @@ import { ExecutorConfig } from '../apps/executor/src/config.js';
 import { GatewayConfig } from '../apps/gateway/src/config.js';
 import { HealthController } from '../apps/gateway/src/health.controller.js';
 import { WorkerConfig } from '../apps/worker/src/config.js';
-import { readConfig, serveHealth } from '../libs/service/src/index.js';
+import { readConfig, serveHealth } from '#libs/service';
 import { MODEL } from '../scripts/artifacts.mjs';
 
 /**

@@ -156,7 +156,7 @@ describe('generate', () => {
       'root ::= "[" call "]"',
     );
     const { text, finishReason } = await model.generate(
-      request('Go.', { grammar, maxTokens: 400 }),
+      request('Go.', { grammar, maxTokens: 120 }),
     );
     expect(finishReason === 'length' || parseCalls(text).ok).toBe(true);
     expect(text.startsWith('[{"name": "odd \\"tool\\"", "arguments": {"text": "')).toBe(true);
