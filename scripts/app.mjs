@@ -5,6 +5,8 @@ import { NODE, ROOT } from './root.mjs';
 import { startServer } from './server.mjs';
 import { dim, red, yellow } from './terminal.mjs';
 
+/** A little over what an app gives itself to finish its work. */
+const DRAIN_MS = 27_000;
 const PREFIX_WIDTH = 8;
 const MAX_VALUE = 160;
 /** Fields of a log line that the prefix already says, or nobody reads on a terminal. */
@@ -25,6 +27,7 @@ export function startApp({ name, script, env, log, signal }) {
   return startServer({
     name,
     signal,
+    graceMs: DRAIN_MS,
     launch: () =>
       startProcess(NODE, [path.join(ROOT, script)], {
         cwd: ROOT,

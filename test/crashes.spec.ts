@@ -6,6 +6,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startStack, type Stack } from './support/stack.js';
 import { startToolServer, type ToolServer } from './support/tool-server.js';
 
+/** Longer than a process may be silent before others call it dead. */
+const LEASE_MS = 6_000;
 const PAY = { query: 'Pay the invoice A-17.', toolset: 'desk' };
 const LIGHT = { query: 'Switch the light in the kitchen on.', toolset: 'desk' };
 
@@ -147,6 +149,23 @@ describe('Postgres', () => {
     expect(tools.effects).toHaveLength(1);
   });
 
+  it('gone for longer than a lease while a once call is out: its result is kept, not unknown', async () => {
+    tools.hold();
+    const arrived = tools.arrival(1);
+    const run = await stack.submit(PAY);
+    await arrived;
+    await stack.postgres.kill();
+    // No event tells that a lease has run out: the time itself is what is tested.
+    await new Promise((resolve) => setTimeout(resolve, LEASE_MS));
+    await stack.postgres.restart();
+    tools.release();
+    expect(await stack.ended(run.id)).toMatchObject({
+      state: 'succeeded',
+      calls: [{ state: 'succeeded', attempt: 1 }],
+    });
+    expect(tools.effects).toHaveLength(1);
+  });
+
   it('killed: the gateway answers 503 and accepts nothing, then works again', async () => {
     await stack.postgres.kill();
     const refused = await stack.request('/v1/runs', { method: 'POST', body: JSON.stringify(PAY) });
@@ -159,13 +178,36 @@ describe('Postgres', () => {
   });
 });
 
+it('SIGSTOP of the executor past its lease: another makes the call again, the late result changes nothing', async () => {
+  tools.hold();
+  const first = tools.arrival(1);
+  const second = tools.arrival(2);
+  const run = await stack.submit(LIGHT);
+  await first;
+  const stopped = stack.apps.executor;
+  process.kill(stopped.pid, 'SIGSTOP');
+  stack.apps.executor = await stack.startApp('executor');
+  await second;
+  tools.release();
+  const ended = await stack.ended(run.id);
+  expect(ended).toMatchObject({ state: 'succeeded', calls: [{ state: 'succeeded', attempt: 2 }] });
+  const late = stack.logged('executor', 'the result changed nothing');
+  process.kill(stopped.pid, 'SIGCONT');
+  await late;
+  expect(await stack.ended(run.id)).toEqual(ended);
+  await expectDenseEvents(run.id);
+  await stopped.stop();
+});
+
 it('SIGTERM in the middle of a call: the executor drains, records the result and exits 0', async () => {
   tools.hold();
   const arrived = tools.arrival(1);
   const run = await stack.submit(PAY);
   await arrived;
   const { executor } = stack.apps;
+  const stopping = stack.logged('executor', 'stopping');
   const stopped = executor.stop();
+  await stopping;
   tools.release();
   await stopped;
   expect(await executor.exited).toEqual({ code: 0, signal: null });

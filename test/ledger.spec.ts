@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Hint } from '#libs/contracts';
 import {
   checkLedger,
   ensureApiKey,
@@ -11,14 +12,18 @@ import {
   readEvents,
   readRun,
   listRuns,
+  sweep,
   tenantOfKey,
   type Ledger,
   type NewRun,
   type Pool,
   type RunInput,
+  type SweepOptions,
 } from '#libs/runs';
+import { createLogger } from '#libs/telemetry';
 import { v7 as uuidv7 } from 'uuid';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Queue } from 'bullmq';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startPostgres } from '../scripts/postgres.mjs';
 import type { Server } from '../scripts/server.mjs';
 
@@ -180,18 +185,109 @@ it('lets nobody take over while holders may not be judged, and a dead holder’s
   }
 });
 
-it('waits for a Postgres that restarts in the middle of a write', async () => {
+it('waits for a Postgres that is gone', async () => {
   const id = await accepted();
-  const restarted = postgres.restart();
+  await postgres.kill();
   const claimed = ledger.apply(id, claim());
-  await restarted;
+  await postgres.restart();
   expect((await claimed).refused).toBeUndefined();
+});
+
+it('accepts once even when Postgres dies while it is asked', async () => {
+  const run = newRun();
+  await postgres.kill();
+  const accepting = ledger.accept(run);
+  await postgres.restart();
+  expect(await accepting).toEqual({ kind: 'accepted' });
+  expect(await readEvents(pool, TENANT, run.id, 0)).toHaveLength(1);
+});
+
+it('revokes the configured key when another one is configured, and takes it back', async () => {
+  await ensureApiKey(pool, 'rotating', 'the first key');
+  await ensureApiKey(pool, 'rotating', 'the second key');
+  expect(await tenantOfKey(pool, 'the first key')).toBeUndefined();
+  expect(await tenantOfKey(pool, 'the second key')).toBe('rotating');
+  await ensureApiKey(pool, 'rotating', 'the first key');
+  expect(await tenantOfKey(pool, 'the first key')).toBe('rotating');
+  expect(await tenantOfKey(pool, 'the second key')).toBeUndefined();
+});
+
+describe('the sweep', () => {
+  let offered: Hint[] = [];
+  let waiting = 0;
+  const queue = {
+    name: 'test',
+    add: (_name: string, hint: Hint) => {
+      offered.push(hint);
+      return Promise.resolve({});
+    },
+    getWaitingCount: () => Promise.resolve(waiting),
+  } as unknown as Queue;
+  const options = {
+    pool: {} as Pool,
+    queues: { turn: queue, call: queue },
+    able: () => true,
+    log: createLogger('test', 'fatal'),
+  };
+  /** Sweeps as if the last sweep and every commit were long ago. */
+  const sweepNow = async (over: Partial<SweepOptions> = {}): Promise<Hint[]> => {
+    offered = [];
+    await pool.query("UPDATE sweeps SET swept_at = now() - interval '1 h'");
+    await pool.query("UPDATE runs SET due_at = due_at - interval '1 h' WHERE state = 'queued'");
+    await pool.query("UPDATE calls SET ready_at = ready_at - interval '1 h'");
+    await sweep({ ...options, pool, ...over });
+    return offered;
+  };
+
+  beforeEach(async () => {
+    waiting = 0;
+    await pool.query("UPDATE runs SET state = 'failed' WHERE state IN ('queued', 'inferring')");
+    await pool.query("UPDATE calls SET state = 'failed' WHERE state IN ('ready', 'started')");
+  });
+
+  it('offers what waits for a hint, but not what a waiting hint stands for', async () => {
+    const ids = [await accepted(), await accepted(), await accepted()];
+    expect((await sweepNow()).map(({ runId }) => runId)).toEqual(ids);
+    waiting = 2;
+    expect((await sweepNow()).map(({ runId }) => runId)).toEqual([ids[0]]);
+    waiting = 3;
+    expect(await sweepNow()).toEqual([]);
+  });
+
+  it('offers a dead holder’s work however many hints wait, and a living one’s never', async () => {
+    const abandoned = await accepted();
+    await ledger.apply(abandoned, { type: 'turn.claim', holder: uuidv7(), token: uuidv7() });
+    const held = await accepted();
+    await ledger.apply(held, claim());
+    const { runId, callIds } = await executing(1);
+    const [callId = ''] = callIds;
+    await ledger.apply(runId, { type: 'call.claim', callId, holder: uuidv7(), token: uuidv7() });
+    waiting = 500;
+    expect(await sweepNow()).toMatchObject([
+      { kind: 'turn', runId: abandoned },
+      { kind: 'call', runId, callId },
+    ]);
+  });
+
+  it('leaves its turn to another process when it cannot reach Redis or may not judge', async () => {
+    const id = await accepted();
+    expect(await sweepNow({ able: () => false })).toEqual([]);
+    await sweep({ ...options, pool });
+    expect(offered.map(({ runId }) => runId)).toEqual([id]);
+  });
+
+  it('runs once a second in the whole fleet', async () => {
+    await accepted();
+    await sweepNow();
+    const again = await sweep({ ...options, pool });
+    expect(again).toBe(0);
+  });
 });
 
 it('shows a tenant nothing of another', async () => {
   const id = await accepted();
   expect(await readRun(pool, 'other', id)).toBeUndefined();
-  expect(await readEvents(pool, 'other', id, 0)).toBeUndefined();
+  expect(await readEvents(pool, 'other', id, 0)).toEqual([]);
   const { runs } = await listRuns(pool, 'other', { limit: 100 });
   expect(runs.map((run) => run.id)).not.toContain(id);
   expect(await tenantOfKey(pool, 'key-of-other')).toBe('other');

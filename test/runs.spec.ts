@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
+import { get } from 'node:http';
 import path from 'node:path';
 import { ERROR_CODES, type Run } from '#libs/contracts';
 import type { StoredSpan } from '#libs/runs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startOutbox } from '../scripts/outbox.mjs';
-import { startStack, type Stack } from './support/stack.js';
+import { API_KEY, startStack, type Stack } from './support/stack.js';
 
 const OFFICE = 'examples/office';
 const SEND = 'Send Dana a message: "The quarterly report is ready for review."';
@@ -338,6 +339,45 @@ describe('bad input', () => {
     );
     expect([400, 422]).toContain(nested.status);
     expect((await stack.request('/readyz')).status).toBe(200);
+  });
+});
+
+describe('the key', () => {
+  const login = (target: string): Promise<Response> =>
+    stack.request(target, { key: null, redirect: 'manual', headers: { accept: 'text/html' } });
+
+  it('opens the pages to a browser once it came with a link, and leaves the address', async () => {
+    const answer = await login(`/runs/x?key=${API_KEY}&a=1`);
+    expect([answer.status, answer.headers.get('location')]).toEqual([303, '/runs/x?a=1']);
+    const cookie = answer.headers.get('set-cookie') ?? '';
+    expect(cookie).toMatch(/; HttpOnly; SameSite=Strict; Path=\/$/);
+    const page = await stack.request('/', {
+      key: null,
+      headers: { cookie: cookie.split(';')[0] ?? '' },
+    });
+    expect(page.status).toBe(200);
+    expect((await login('/')).status).toBe(401);
+    expect((await login('/?key=hl_wrong_key_wrong_key')).status).toBe(401);
+  });
+
+  it('is never carried to another site, and strange paths do not get around it', async () => {
+    const { hostname, port } = new URL(stack.apps.gateway.url);
+    /** As sent: fetch would tidy the path first. */
+    const raw = (target: string): Promise<{ status: number; location: string | undefined }> =>
+      new Promise((resolve, reject) => {
+        get({ hostname, port, path: target }, (response) => {
+          response.resume();
+          resolve({ status: response.statusCode ?? 0, location: response.headers.location });
+        }).on('error', reject);
+      });
+    expect(await raw(`//a//evil.example/?key=${API_KEY}`)).toEqual({ status: 303, location: '/' });
+    for (const path of ['//', '//[', '/queues/static/../../docs/x', '/docs/../v1/runs']) {
+      expect([401, 404, 403]).toContain((await raw(path)).status);
+    }
+    for (const path of ['/%', '/v1/runs/%', `/v1/runs/${'x'.repeat(200)}`]) {
+      const answer = await stack.request(path);
+      expect([answer.status, (await answer.json()).code]).toEqual([404, 'not_found']);
+    }
   });
 });
 

@@ -30,13 +30,13 @@ export async function judgeParaphrases(model: Model): Promise<Verdict[]> {
     query: string;
     accept: Accepted;
   }[];
-  const grammar = compileGrammar(tools, { maxCalls: 1 });
+  const grammar = compileGrammar(tools, { maxCalls: 4 });
   const verdicts: Verdict[] = [];
   for (const { query, accept } of cases) {
     const { text, tokens } = await model.generate({
       prompt: renderPrompt(tools, [{ role: 'user', content: query }]),
       grammar,
-      maxTokens: 256,
+      maxTokens: 96,
       signal: new AbortController().signal,
     });
     const right = isAccepted(text, accept);

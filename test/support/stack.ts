@@ -1,3 +1,4 @@
+import { EventEmitter, on } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -20,8 +21,8 @@ export interface Stack {
   redis: Server;
   apps: Record<App, Server>;
   env: NodeJS.ProcessEnv;
-  /** Lines that an app has logged so far. */
-  logs: Record<App, string[]>;
+  /** Resolves when an app's processes next log this message. */
+  logged(app: App, message: string): Promise<void>;
   startApp(app: App, env?: NodeJS.ProcessEnv): Promise<Server>;
   request(route: string, init?: RequestInit & { key?: string | null }): Promise<Response>;
   submit(body: object, headers?: Record<string, string>): Promise<Run>;
@@ -62,20 +63,19 @@ export async function startStack(options: {
     LOG_LEVEL: 'debug',
     ...(await options.prepare?.(folder)),
   };
-  const logs: Stack['logs'] = { gateway: [], worker: [], executor: [] };
+  const lines = new EventEmitter();
   const start = (app: App, extra: NodeJS.ProcessEnv = {}): Promise<Server> =>
     startApp({
       name: app,
       script: `dist/apps/${app}/src/main.js`,
       env: { ...env, PORT: '0', ...extra },
-      log: (line: string) => void logs[app].push(line),
+      log: (line: string) => void lines.emit(app, line),
     });
-  const [gateway, worker, executor] = await Promise.all([
-    start('gateway'),
-    start('worker'),
-    start('executor'),
-  ]);
-  const apps = { gateway, worker, executor };
+  const apps = {
+    gateway: await start('gateway'),
+    worker: await start('worker'),
+    executor: await start('executor'),
+  };
 
   const request: Stack['request'] = (route, { key = API_KEY, headers, ...init } = {}) =>
     fetch(new URL(route, apps.gateway.url), {
@@ -93,8 +93,12 @@ export async function startStack(options: {
     redis,
     apps,
     env,
-    logs,
     startApp: start,
+    logged: async (app, message) => {
+      for await (const [line] of on(lines, app)) {
+        if (String(line).includes(`"msg":"${message}"`)) return;
+      }
+    },
     request,
     submit: async (body, headers = {}) => {
       const response = await request('/v1/runs', {

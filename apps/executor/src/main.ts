@@ -1,16 +1,21 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import { openRedis, SpanStore, type Runs } from '#libs/runs';
-import { readConfig, runService, serveHealth } from '#libs/service';
+import {
+  BLOCKING,
+  IMPATIENT,
+  openRedis,
+  SpanStore,
+  type HintConsumer,
+  type Runs,
+} from '#libs/runs';
+import { runService, serveHealth } from '#libs/service';
 import { startTelemetry } from '#libs/telemetry';
-import type { Worker } from 'bullmq';
 import { AppModule, CONSUMER, RUNS } from './app.module.js';
 import { ExecutorConfig } from './config.js';
 
-await runService('executor', async (log) => {
-  const config = readConfig(ExecutorConfig, process.env);
-  const redis = await openRedis(config.REDIS_URL, { enableOfflineQueue: false });
-  const blockingRedis = await openRedis(config.REDIS_URL, { maxRetriesPerRequest: null });
+await runService('executor', ExecutorConfig, async (config, log) => {
+  const redis = await openRedis(config.REDIS_URL, IMPATIENT);
+  const blockingRedis = await openRedis(config.REDIS_URL, BLOCKING);
   const telemetry = startTelemetry({
     service: 'executor',
     otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT,
@@ -21,7 +26,7 @@ await runService('executor', async (log) => {
     { logger: false, abortOnError: false },
   );
   const runs = app.get<Runs>(RUNS);
-  const consumer = app.get<Worker>(CONSUMER);
+  const consumer = app.get<HintConsumer>(CONSUMER);
   const health = await serveHealth({
     host: config.HOST,
     port: config.PORT,
@@ -31,6 +36,8 @@ await runService('executor', async (log) => {
       consumer: () => consumer.isRunning(),
     },
   });
+  // Last: what it takes must find everything else in place.
+  consumer.start();
   return {
     url: health.url,
     close: async () => {

@@ -35,7 +35,8 @@ export function createCallTaker(deps: {
     return toolset;
   };
 
-  const execute = async (toolset: CompiledToolset, call: CallRecord): Promise<CallResult> => {
+  const execute = async (toolsetHash: string, call: CallRecord): Promise<CallResult> => {
+    const toolset = await toolsetOf(toolsetHash);
     const tool = toolset.tools.get(call.name);
     const faults = toolset.validate(call);
     if (!tool || faults.length > 0) {
@@ -70,6 +71,8 @@ export function createCallTaker(deps: {
   };
 
   return async ({ runId, callId }) => {
+    // A process whose heartbeats fail would claim, be doubted and claim again: it leaves the call to the sweep.
+    if (!runs.epoch.isFresh()) return;
     const token = randomUUID();
     const claim = await runs.engine.apply(runId, {
       type: 'call.claim',
@@ -82,7 +85,6 @@ export function createCallTaker(deps: {
       log.debug({ runId, callId, refused: claim.refused }, 'nothing to claim');
       return;
     }
-    const toolset = await toolsetOf(claim.run.toolsetHash);
     // A process that was stopped since the claim may have been declared dead: it must start no effect.
     if (!runs.epoch.isFresh()) {
       const released = await runs.engine.apply(runId, { type: 'call.release', callId, token });
@@ -90,17 +92,26 @@ export function createCallTaker(deps: {
       return;
     }
     log.info({ runId, callId, tool: call.name, attempt: call.attempt }, 'call claimed');
-    const result = await execute(toolset, call).catch((error: unknown): CallResult => ({
-      // Nothing is known of a call whose execution broke inside our own code.
-      state: call.effect === 'once' ? 'outcome_unknown' : 'failed',
-      error: {
-        code: error instanceof HammerlineError ? error.code : 'internal',
-        message: error instanceof Error ? error.message : String(error),
-      },
-    }));
-    const settled = await runs.engine.apply(runId, { type: 'call.settle', callId, token, result });
+    const result = await execute(claim.run.toolsetHash, call).catch(
+      (error: unknown): CallResult => ({
+        // What executes a tool never throws: this broke before anything was sent.
+        state: 'failed',
+        error: {
+          code: error instanceof HammerlineError ? error.code : 'internal',
+          message: `not sent: ${error instanceof Error ? error.message : String(error)}`,
+        },
+      }),
+    );
+    const settle = (came: CallResult): ReturnType<typeof runs.engine.apply> =>
+      runs.engine.apply(runId, { type: 'call.settle', callId, token, result: came });
+    const settled = await settle(result).catch((error: unknown) => {
+      log.error({ err: error, runId, callId }, 'the ledger refused a result');
+      const state = call.effect === 'once' ? 'outcome_unknown' : 'failed';
+      const message = 'The call was made, but its result could not be recorded.';
+      return settle({ state, error: { code: 'internal', message } });
+    });
     const refused = settled.refused;
-    if (refused) log.warn({ runId, callId, refused }, 'the result came too late and was fenced');
+    if (refused) log.warn({ runId, callId, refused }, 'the result changed nothing');
     else log.info({ runId, callId, tool: call.name, state: result.state }, 'call settled');
   };
 }

@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
-import { HammerlineError, invalidRequest, RunRequest, type RunMode } from '#libs/contracts';
+import {
+  HammerlineError,
+  invalidRequest,
+  RunRequest,
+  type Run,
+  type RunMode,
+} from '#libs/contracts';
+import { traceIdOf } from '#libs/telemetry';
 import type { NewRun } from '#libs/runs';
 import { inlineToolset, readTools, toolsWithoutExecutor, type Toolset } from '#libs/tools';
 import { v7 as uuidv7 } from 'uuid';
@@ -40,6 +47,20 @@ export function newRun(
     messages: request.messages ?? [{ role: 'user', content: request.query ?? '' }],
     traceparent: options.traceparent,
     idempotency: idempotencyOf(options.idempotencyKey, request),
+  };
+}
+
+/** A run that was just accepted, as a client sees it, without asking the ledger. */
+export function queuedRun(run: NewRun): Run {
+  return {
+    id: run.id,
+    state: 'queued',
+    mode: run.mode,
+    toolset: run.toolset.name,
+    query: run.messages.findLast(({ role }) => role === 'user')?.content ?? '',
+    calls: [],
+    traceId: traceIdOf(run.traceparent),
+    createdAt: new Date().toISOString(),
   };
 }
 

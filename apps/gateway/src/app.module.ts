@@ -11,7 +11,7 @@ import type { GatewayConfig } from './config.js';
 import { HealthController } from './health.controller.js';
 import { PagesController } from './pages/pages.controller.js';
 import { RunsController } from './runs.controller.js';
-import { NOTICES, READINESS, RUNS, TOOLSETS } from './tokens.js';
+import { NOTICES, READINESS, RUNS, STOPPING, TOOLSETS } from './tokens.js';
 import { ToolsetsController } from './toolsets.controller.js';
 
 export interface GatewayParts {
@@ -20,12 +20,15 @@ export interface GatewayParts {
   /** A connection of its own: a subscribed one can do nothing else. */
   subscriber: Redis;
   toolsets: ReadonlyMap<string, Toolset>;
+  /** Aborts when this process stops: whoever waits or streams is let go. */
+  stopping: AbortSignal;
   log: Logger;
 }
 
 @Module({})
 export class AppModule {
-  static register({ config, redis, subscriber, toolsets, log }: GatewayParts): DynamicModule {
+  static register(parts: GatewayParts): DynamicModule {
+    const { config, redis, subscriber, toolsets, stopping, log } = parts;
     return {
       module: AppModule,
       imports: [
@@ -52,6 +55,7 @@ export class AppModule {
         },
         { provide: NOTICES, useFactory: () => RunNotices.subscribe(subscriber) },
         { provide: TOOLSETS, useValue: toolsets },
+        { provide: STOPPING, useValue: stopping },
         {
           provide: READINESS,
           inject: [RUNS],

@@ -12,6 +12,7 @@ declare module 'fastify' {
 }
 
 const COOKIE = 'hammerline_key';
+/** Compared with the path as it was sent, undecoded, as the router sees it. */
 const OPEN_PATHS = /^\/(livez|readyz|openapi\.json|docs(\/.*)?)$/;
 /** How long a revoked key may still work. */
 const KEY_CACHE_MS = 10_000;
@@ -30,19 +31,22 @@ export function authenticate(fastify: FastifyInstance, pool: Pool, loginPage: st
 
   fastify.decorateRequest('tenantId', '');
   fastify.addHook('onRequest', async (request, reply) => {
-    const url = new URL(request.url, 'http://gateway');
-    if (OPEN_PATHS.test(url.pathname)) return;
+    const [path = '/', search] = request.url.split('?', 2);
+    if (OPEN_PATHS.test(path)) return;
+    const query = new URLSearchParams(search);
     try {
-      const login = request.method === 'GET' ? url.searchParams.get('key') : null;
+      const login = request.method === 'GET' ? query.get('key') : null;
       const key = login ?? presentedKey(request);
       const tenantId = key ? await tenantOf(key) : undefined;
       if (tenantId !== undefined && login !== null) {
-        url.searchParams.delete('key');
+        query.delete('key');
         void reply.header(
           'set-cookie',
           `${COOKIE}=${encodeURIComponent(login)}; HttpOnly; SameSite=Strict; Path=/`,
         );
-        return reply.redirect(`${url.pathname}${url.search}`, 303);
+        // `//host` would lead to another site.
+        const target = /^\/(?![/\\])/.test(path) ? path : '/';
+        return reply.redirect(query.size > 0 ? `${target}?${query}` : target, 303);
       }
       if (tenantId !== undefined) {
         request.tenantId = tenantId;

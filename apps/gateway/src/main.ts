@@ -2,28 +2,29 @@ import 'reflect-metadata';
 import { getQueueToken } from '@nestjs/bullmq';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { QUEUES } from '#libs/contracts';
-import { ensureApiKey, openRedis, SpanStore, type Runs } from '#libs/runs';
-import { readConfig, runService } from '#libs/service';
+import { HammerlineError, QUEUES } from '#libs/contracts';
+import { ensureApiKey, IMPATIENT, openRedis, SpanStore, type Runs } from '#libs/runs';
+import { runService } from '#libs/service';
 import { startTelemetry } from '#libs/telemetry';
 import { loadToolsets } from '#libs/tools';
 import type { Queue } from 'bullmq';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppModule } from './app.module.js';
 import { authenticate } from './authenticate.js';
 import { GatewayConfig } from './config.js';
 import { serveDocs } from './docs/serve-docs.js';
 import { LOGIN_PAGE } from './pages/login-page.js';
-import { ProblemFilter } from './problem.js';
+import { ProblemFilter, sendProblem } from './problem.js';
 import { serveQueuesBoard } from './queues-board.js';
 import { RUNS } from './tokens.js';
 
 /** The one tenant of a single-tenant installation. */
 const DEFAULT_TENANT = 'default';
 
-await runService('gateway', async (log) => {
-  const config = readConfig(GatewayConfig, process.env);
+await runService('gateway', GatewayConfig, async (config, log) => {
+  const stopping = new AbortController();
   const toolsets = await loadToolsets(config.HAMMERLINE_TOOLSETS);
-  const redis = await openRedis(config.REDIS_URL, { enableOfflineQueue: false });
+  const redis = await openRedis(config.REDIS_URL, IMPATIENT);
   const subscriber = await openRedis(config.REDIS_URL);
   const telemetry = startTelemetry({
     service: 'gateway',
@@ -31,8 +32,13 @@ await runService('gateway', async (log) => {
     store: new SpanStore(config.DATABASE_URL),
   });
   const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.register({ config, redis, subscriber, toolsets, log }),
-    new FastifyAdapter({ bodyLimit: config.BODY_LIMIT_BYTES, forceCloseConnections: true }),
+    AppModule.register({ config, redis, subscriber, toolsets, stopping: stopping.signal, log }),
+    new FastifyAdapter({
+      bodyLimit: config.BODY_LIMIT_BYTES,
+      forceCloseConnections: 'idle',
+      frameworkErrors: (_error: Error, _request: FastifyRequest, reply: FastifyReply) =>
+        sendProblem(reply, new HammerlineError('not_found', 'The path is not a valid one.')),
+    }),
     // Fastify's own JSON parser stays; Nest would add one for forms.
     { logger: false, abortOnError: false, bodyParser: false },
   );
@@ -52,6 +58,7 @@ await runService('gateway', async (log) => {
   return {
     url: await app.getUrl(),
     close: async () => {
+      stopping.abort();
       await app.close();
       await telemetry.shutdown();
       await runs.close();

@@ -54,7 +54,7 @@ export function toHammerlineError(error: unknown, bodyLimit: number): Hammerline
   if (isLedgerAway(error)) {
     return new HammerlineError(
       'unavailable',
-      'The ledger is away; nothing was accepted. Try again.',
+      'The ledger is away. Try again: a POST with the same Idempotency-Key, or after a look at GET /v1/runs.',
     );
   }
   const status = error instanceof HttpException ? error.getStatus() : statusOf(error);
@@ -63,6 +63,7 @@ export function toHammerlineError(error: unknown, bodyLimit: number): Hammerline
     400: ['malformed_body', `${message}. Send one JSON object.`],
     401: ['unauthorized', message],
     404: ['not_found', message],
+    414: ['not_found', 'The path is longer than any that leads somewhere.'],
     405: ['method_not_allowed', message],
     413: [
       'body_too_large',

@@ -1,9 +1,10 @@
 import { invalidRequest, HammerlineError, type Run, type RunPage } from '#libs/contracts';
 import {
+  isLedgerAway,
   listRuns,
   readEvents,
   readRun,
-  readTrace,
+  readRunSpans,
   RunNotices,
   type Runs,
   type StoredSpan,
@@ -26,10 +27,10 @@ import { SpanKind } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { validate as isUuid } from 'uuid';
 import { z } from 'zod';
-import { newRun } from './accept-run.js';
+import { newRun, queuedRun } from './accept-run.js';
 import { requestError } from './problem.js';
 import { streamEvents } from './stream-events.js';
-import { NOTICES, RUNS, TOOLSETS } from './tokens.js';
+import { NOTICES, RUNS, STOPPING, TOOLSETS } from './tokens.js';
 import { runEnded, waitForRun } from './wait-for-run.js';
 
 /** Longest `Prefer: wait`, in seconds; a longer wish is cut to it. */
@@ -46,6 +47,7 @@ export class RunsController {
     @Inject(RUNS) private readonly runs: Runs,
     @Inject(NOTICES) private readonly notices: RunNotices,
     @Inject(TOOLSETS) private readonly toolsets: ReadonlyMap<string, Toolset>,
+    @Inject(STOPPING) private readonly stopping: AbortSignal,
   ) {}
 
   @Post()
@@ -56,7 +58,7 @@ export class RunsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const { tenantId } = request;
-    const acceptedId = await inSpan(
+    const accepted = await inSpan(
       'POST /v1/runs',
       {
         kind: SpanKind.SERVER,
@@ -82,20 +84,27 @@ export class RunsController {
             'This Idempotency-Key came before with another body. Use a new key for a new request.',
           );
         }
-        if (acceptance.kind === 'replayed') {
-          void reply.header('idempotency-replayed', 'true');
-          return acceptance.runId;
-        }
-        return run.id;
+        span.setAttribute(ATTR.httpStatus, 202);
+        if (acceptance.kind === 'accepted') return run;
+        void reply.header('idempotency-replayed', 'true');
+        return { ...run, id: acceptance.runId };
       },
     );
+    void reply.header('location', `/v1/runs/${accepted.id}`);
     const waitS = Math.min(readWait(headers['prefer']), MAX_WAIT_S);
-    const run = await waitForRun(this.runs.pool, this.notices, tenantId, acceptedId, waitS);
     if (waitS > 0) void reply.header('preference-applied', `wait=${waitS}`);
-    void reply
-      .status(runEnded(run) ? 200 : 202)
-      .header('location', `/v1/runs/${run.id}`)
-      .send(run);
+    const { pool } = this.runs;
+    const seen = await waitForRun(pool, this.notices, {
+      tenantId,
+      runId: accepted.id,
+      seconds: waitS,
+      stopping: this.stopping,
+    }).catch((error: unknown) => {
+      // It is committed: whatever fails from here on, the answer must not invite the client to send it again.
+      if (isLedgerAway(error)) return queuedRun(accepted);
+      throw error;
+    });
+    void reply.status(runEnded(seen) ? 200 : 202).send(seen);
   }
 
   @Get()
@@ -117,7 +126,7 @@ export class RunsController {
     @Req() request: FastifyRequest,
   ): Promise<{ traceId: string; spans: StoredSpan[] }> {
     const { traceId } = await this.#find(request.tenantId, id);
-    return { traceId, spans: await readTrace(this.runs.pool, traceId) };
+    return { traceId, spans: await readRunSpans(this.runs.pool, request.tenantId, id) };
   }
 
   @Get(':id/events')
@@ -137,8 +146,9 @@ export class RunsController {
     await this.#find(request.tenantId, id);
     await streamEvents(reply, {
       after: Number(lastEventId ?? 0),
-      read: async (after) => (await readEvents(this.runs.pool, request.tenantId, id, after)) ?? [],
+      read: (after) => readEvents(this.runs.pool, request.tenantId, id, after),
       listen: (signal) => this.notices.listen(id, signal),
+      stopping: this.stopping,
     });
   }
 

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import type { RunEvent } from '#libs/contracts';
 import type { RunNotices } from '#libs/runs';
 import type { FastifyReply } from 'fastify';
 import { RECHECK_MS } from './wait-for-run.js';
 
 const HEARTBEAT_MS = 15_000;
+const DRAIN_WITHIN_MS = 30_000;
 
 /**
  * Streams a run's events as Server-Sent Events, from the one after `after` to the last, then ends. Numbers are dense,
@@ -16,12 +18,16 @@ export async function streamEvents(
     after: number;
     read: (after: number) => Promise<RunEvent[]>;
     listen: (signal: AbortSignal) => ReturnType<RunNotices['listen']>;
+    /** Ends the stream between two events when this process stops; the client comes back elsewhere. */
+    stopping: AbortSignal;
   },
 ): Promise<void> {
-  const gone = new AbortController();
-  const listener = options.listen(gone.signal);
   const { raw } = reply;
+  const gone = new AbortController();
   raw.once('close', () => gone.abort());
+  // The client may have left while its run was looked up: then `close` will not come again.
+  if (raw.destroyed) gone.abort();
+  const listener = options.listen(AbortSignal.any([gone.signal, options.stopping]));
   try {
     let last = options.after;
     let events = await options.read(last);
@@ -42,7 +48,7 @@ export async function streamEvents(
         const written = raw.write(
           `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`,
         );
-        if (!written) await once(raw, 'drain', { signal: gone.signal });
+        if (!written) await drained(raw, gone.signal);
         last = event.seq;
         if (event.type === 'run.ended') {
           raw.end();
@@ -55,6 +61,10 @@ export async function streamEvents(
       }
       await listener.changed(RECHECK_MS);
       if (gone.signal.aborted) return;
+      if (options.stopping.aborted) {
+        raw.end();
+        return;
+      }
       events = await options.read(last);
     }
   } catch (error) {
@@ -65,6 +75,13 @@ export async function streamEvents(
   } finally {
     listener.close();
   }
+}
+
+/** A reader that takes nothing for this long is cut: it can resume with Last-Event-ID. */
+async function drained(raw: ServerResponse, gone: AbortSignal): Promise<void> {
+  await once(raw, 'drain', {
+    signal: AbortSignal.any([gone, AbortSignal.timeout(DRAIN_WITHIN_MS)]),
+  });
 }
 
 async function hasEnded(

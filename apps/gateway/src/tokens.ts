@@ -1,4 +1,5 @@
 export const RUNS = Symbol('runs');
 export const NOTICES = Symbol('notices of changed runs');
 export const TOOLSETS = Symbol('toolsets by name');
+export const STOPPING = Symbol('signal that this process stops');
 export const READINESS = Symbol('readiness checks');

@@ -8,15 +8,14 @@ export function runEnded(run: Run): boolean {
   return TERMINAL_RUN_STATES.has(run.state);
 }
 
-/** The run as it is once it has ended, or after `seconds`. */
+/** The run as it is once it has ended, after `seconds`, or when this process stops. */
 export async function waitForRun(
   pool: Pool,
   notices: RunNotices,
-  tenantId: string,
-  runId: string,
-  seconds: number,
+  options: { tenantId: string; runId: string; seconds: number; stopping: AbortSignal },
 ): Promise<Run> {
-  const signal = AbortSignal.timeout(seconds * 1_000);
+  const { tenantId, runId, seconds, stopping } = options;
+  const signal = AbortSignal.any([AbortSignal.timeout(seconds * 1_000), stopping]);
   const listener = notices.listen(runId, signal);
   try {
     for (;;) {

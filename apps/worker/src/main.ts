@@ -1,17 +1,22 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import { openRedis, SpanStore, type Runs } from '#libs/runs';
-import { readConfig, runService, serveHealth } from '#libs/service';
+import {
+  BLOCKING,
+  IMPATIENT,
+  openRedis,
+  SpanStore,
+  type HintConsumer,
+  type Runs,
+} from '#libs/runs';
+import { runService, serveHealth } from '#libs/service';
 import { startTelemetry } from '#libs/telemetry';
-import type { Worker } from 'bullmq';
 import { AppModule, CONSUMER, RUNS } from './app.module.js';
 import { WorkerConfig } from './config.js';
 import { openModel } from './models/default-model.js';
 
-await runService('worker', async (log) => {
-  const config = readConfig(WorkerConfig, process.env);
-  const redis = await openRedis(config.REDIS_URL, { enableOfflineQueue: false });
-  const blockingRedis = await openRedis(config.REDIS_URL, { maxRetriesPerRequest: null });
+await runService('worker', WorkerConfig, async (config, log) => {
+  const redis = await openRedis(config.REDIS_URL, IMPATIENT);
+  const blockingRedis = await openRedis(config.REDIS_URL, BLOCKING);
   const model = await openModel(config);
   const telemetry = startTelemetry({
     service: 'worker',
@@ -23,7 +28,7 @@ await runService('worker', async (log) => {
     { logger: false, abortOnError: false },
   );
   const runs = app.get<Runs>(RUNS);
-  const consumer = app.get<Worker>(CONSUMER);
+  const consumer = app.get<HintConsumer>(CONSUMER);
   log.info({ model: model.card.name, runtime: model.card.runtime }, 'model loaded');
   const health = await serveHealth({
     host: config.HOST,
@@ -34,6 +39,8 @@ await runService('worker', async (log) => {
       consumer: () => consumer.isRunning(),
     },
   });
+  // Last: what it takes must find everything else in place.
+  consumer.start();
   return {
     url: health.url,
     close: async () => {

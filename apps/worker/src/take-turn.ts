@@ -35,6 +35,8 @@ export function createTurnTaker(deps: {
   };
 
   return async ({ runId }) => {
+    // A process whose heartbeats fail would claim, be doubted and claim again: it leaves the turn to the sweep.
+    if (!runs.epoch.isFresh()) return;
     const token = randomUUID();
     const claim = await runs.engine.apply(runId, {
       type: 'turn.claim',

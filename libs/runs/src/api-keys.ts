@@ -1,12 +1,20 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from './pool.js';
 
-/** Makes sure that the tenant exists and that `key` is one of its keys. */
+/** Keys that came from the environment carry this name; a tenant has one of them at a time. */
+const CONFIGURED = 'configured';
+
+/** Makes sure that the tenant exists and that `key` is its one configured key: an earlier one is revoked. */
 export async function ensureApiKey(pool: Pool, tenantId: string, key: string): Promise<void> {
   await pool.query('INSERT INTO tenants (id) VALUES ($1) ON CONFLICT DO NOTHING', [tenantId]);
   await pool.query(
-    'INSERT INTO api_keys (hash, tenant_id) VALUES ($1, $2) ON CONFLICT DO NOTHING',
-    [hashOf(key), tenantId],
+    `WITH revoked AS (
+       UPDATE api_keys SET revoked_at = now()
+       WHERE tenant_id = $2 AND name = $3 AND hash <> $1 AND revoked_at IS NULL
+     )
+     INSERT INTO api_keys (hash, tenant_id, name) VALUES ($1, $2, $3)
+     ON CONFLICT (hash) DO UPDATE SET revoked_at = NULL`,
+    [hashOf(key), tenantId, CONFIGURED],
   );
 }
 

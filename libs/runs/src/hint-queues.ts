@@ -1,7 +1,7 @@
 import { QUEUES, Hint, type HintKind, type QueueName } from '#libs/contracts';
 import { activeTraceparent, ATTR, inSpan, MESSAGING_SYSTEM, type Logger } from '#libs/telemetry';
 import { SpanKind } from '@opentelemetry/api';
-import { Worker, type ConnectionOptions, type Queue } from 'bullmq';
+import { Worker, type ConnectionOptions, type Job, type Queue } from 'bullmq';
 
 /** BullMQ's keys in Redis all begin with this. */
 export const QUEUE_PREFIX = 'hammerline';
@@ -44,9 +44,20 @@ export async function offer(
   }
 }
 
+/** Takes hints from one queue, from `start` to `close`. */
+export interface HintConsumer {
+  start(): void;
+  isRunning(): boolean;
+  /** Takes no more and resolves when what was taken is done, also while Redis is away. */
+  close(): Promise<void>;
+}
+
+/** How long a drained consumer may take to say goodbye to Redis. */
+const GOODBYE_WITHIN_MS = 2_000;
+
 /**
- * Takes hints from one queue and hands them to `take`, each inside the span that continues its sender's trace. What
- * `take` throws is logged and spends the hint: the ledger decides what happens next.
+ * Makes a consumer that hands each hint to `take`, inside the span that continues its sender's trace. What `take` throws
+ * is logged and spends the hint: the ledger decides what happens next.
  */
 export function consumeHints<K extends HintKind>(options: {
   kind: K;
@@ -54,37 +65,60 @@ export function consumeHints<K extends HintKind>(options: {
   concurrency: number;
   log: Logger;
   take: (hint: Extract<Hint, { kind: K }>) => Promise<void>;
-}): Worker {
+}): HintConsumer {
   const { kind, log } = options;
   const name: QueueName = QUEUES[kind];
+  const inWork = new Set<Promise<void>>();
+
+  const process = async (job: Job): Promise<void> => {
+    const parsed = Hint.safeParse(job.data);
+    if (!parsed.success || parsed.data.kind !== kind) {
+      log.error({ jobId: job.id, queue: name }, 'dropped a hint that this version cannot read');
+      return;
+    }
+    const hint = parsed.data as Extract<Hint, { kind: K }>;
+    const attributes = messagingAttributes(name, 'process', hint);
+    if (job.id) attributes[ATTR.messagingMessageId] = job.id;
+    try {
+      await inSpan(
+        `process ${name}`,
+        { kind: SpanKind.CONSUMER, attributes, parent: hint.traceparent, linkParent: true },
+        () => options.take(hint),
+      );
+    } catch (error) {
+      log.error({ err: error, runId: hint.runId, queue: name }, 'a hint could not be followed');
+    }
+  };
+
   const worker = new Worker(
     name,
     async (job) => {
-      const parsed = Hint.safeParse(job.data);
-      if (!parsed.success || parsed.data.kind !== kind) {
-        log.error({ jobId: job.id, queue: name }, 'dropped a hint that this version cannot read');
-        return;
-      }
-      const hint = parsed.data as Extract<Hint, { kind: K }>;
-      const attributes = messagingAttributes(name, 'process', hint);
-      if (job.id) attributes[ATTR.messagingMessageId] = job.id;
-      try {
-        await inSpan(
-          `process ${name}`,
-          { kind: SpanKind.CONSUMER, attributes, parent: hint.traceparent, linkParent: true },
-          () => options.take(hint),
-        );
-      } catch (error) {
-        log.error(
-          { err: error, runId: hint.runId, queue: name },
-          'hint failed; the sweep will offer it again',
-        );
-      }
+      const work = process(job);
+      inWork.add(work);
+      await work.finally(() => inWork.delete(work));
     },
-    { connection: options.connection, prefix: QUEUE_PREFIX, concurrency: options.concurrency },
+    {
+      connection: options.connection,
+      prefix: QUEUE_PREFIX,
+      concurrency: options.concurrency,
+      autorun: false,
+    },
   );
   worker.on('error', (error) => log.warn({ err: error.message, queue: name }, 'queue trouble'));
-  return worker;
+  return {
+    start: () => {
+      worker
+        .run()
+        .catch((error: unknown) => log.error({ err: error, queue: name }, 'consumer died'));
+    },
+    isRunning: () => worker.isRunning(),
+    close: async () => {
+      const closed = worker.close();
+      await Promise.all(inWork);
+      const late = new Promise((resolve) => setTimeout(resolve, GOODBYE_WITHIN_MS).unref());
+      await Promise.race([closed.catch(() => undefined), late]);
+    },
+  };
 }
 
 function messagingAttributes(

@@ -4,6 +4,16 @@ import { reduce, type CallRecord, type Refusal, type RunInput, type RunRecord } 
 
 /** Seconds without a heartbeat after which a process, and its hold on all it claimed, counts as dead. */
 export const HOLDER_DEAD_AFTER_S = 5;
+/** How long an acceptance waits for an absent Postgres. */
+const ACCEPT_WITHIN_MS = 2_000;
+/** Characters of a request that lists show. */
+const MAX_SHOWN_QUERY = 1_000;
+
+/** SQL: the process of epoch `holder` has beaten lately. */
+export function holderAlive(holder: string): string {
+  return `EXISTS (SELECT FROM processes p WHERE p.epoch = ${holder}
+    AND p.seen_at > now() - interval '${HOLDER_DEAD_AFTER_S} s')`;
+}
 
 export interface NewRun {
   id: string;
@@ -26,7 +36,10 @@ export type Applied =
   { refused: Refusal | 'no_such_run' } | { refused?: undefined; run: RunRecord; offers: string[] };
 
 export interface Ledger {
-  /** Commits a run, its input, its first event and its key in one statement. Returns only after the commit. */
+  /**
+   * Commits a run, its input, its first event and its key in one statement. Returns only after the commit. A Postgres
+   * that comes back within two seconds is waited for; after that it throws, and the run may or may not be there.
+   */
   accept(run: NewRun): Promise<Acceptance>;
   /**
    * Takes one input through the reducer and commits the result, reducing again when another process was faster.
@@ -44,7 +57,7 @@ export interface Ledger {
  */
 export function openLedger(pool: Pool, judge: () => boolean, signal: AbortSignal): Ledger {
   return {
-    accept: (run) => accept(pool, run),
+    accept: (run) => acceptSurely(pool, run),
     apply: (runId, input) => patiently(signal, () => applyOnce(pool, judge, runId, input)),
     messages: (runId) =>
       patiently(signal, async () => {
@@ -67,6 +80,31 @@ export function openLedger(pool: Pool, judge: () => boolean, signal: AbortSignal
   };
 }
 
+async function acceptSurely(pool: Pool, run: NewRun): Promise<Acceptance> {
+  const giveUpAt = performance.now() + ACCEPT_WITHIN_MS;
+  for (let first = true; ; first = false) {
+    try {
+      // The statement before may have committed and only its answer was lost: then the run is there, under its id.
+      if (!first && (await exists(pool, run.id))) return { kind: 'accepted' };
+      return await accept(pool, run);
+    } catch (error) {
+      if (!isLedgerAway(error) || performance.now() > giveUpAt) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+async function exists(pool: Pool, runId: string): Promise<boolean> {
+  const { rows } = await pool.query('SELECT FROM runs WHERE id = $1', [runId]);
+  return rows.length > 0;
+}
+
+/** What lists show of a request: the last user message, cut, without what a `text` column cannot hold. */
+function shownQuery(messages: readonly Message[]): string {
+  const last = messages.findLast(({ role }) => role === 'user')?.content ?? '';
+  return last.slice(0, MAX_SHOWN_QUERY).toWellFormed().replaceAll('\0', '\u{FFFD}');
+}
+
 async function accept(pool: Pool, run: NewRun): Promise<Acceptance> {
   const { rows } = await pool.query<{ accepted: boolean }>({
     name: 'accept',
@@ -84,7 +122,7 @@ async function accept(pool: Pool, run: NewRun): Promise<Acceptance> {
                           turn, attempt, due_at)
         SELECT $1, $2, 'queued', 1, $3, $4, $5, $6, $8, 1, 0, now() FROM fresh RETURNING id
       ), noted AS (
-        INSERT INTO inputs (run_id, tenant_id, messages) SELECT id, $2, $9::json FROM accepted
+        INSERT INTO inputs (run_id, tenant_id, messages, query) SELECT id, $2, $9::json, $12 FROM accepted
       ), recorded AS (
         INSERT INTO events (run_id, seq, tenant_id, type, data)
         SELECT id, 1, $2, 'run.accepted', json_build_object('mode', $3::text, 'toolset', $5::text) FROM accepted
@@ -102,6 +140,7 @@ async function accept(pool: Pool, run: NewRun): Promise<Acceptance> {
       JSON.stringify(run.messages),
       run.idempotency?.key ?? null,
       run.idempotency?.bodyHash ?? null,
+      shownQuery(run.messages),
     ],
   });
   if (rows[0]?.accepted) return { kind: 'accepted' };
@@ -132,21 +171,19 @@ async function applyOnce(
 }
 
 async function load(pool: Pool, runId: string, judge: boolean): Promise<RunRecord | undefined> {
-  const alive = (holder: string): string =>
-    `(${holder} IS NOT NULL AND (NOT $2::boolean OR EXISTS (
-       SELECT FROM processes p
-       WHERE p.epoch = ${holder} AND p.seen_at > now() - interval '${HOLDER_DEAD_AFTER_S} s')))`;
+  const held = (holder: string): string =>
+    `(${holder} IS NOT NULL AND (NOT $2::boolean OR ${holderAlive(holder)}))`;
   const { rows } = await pool.query<RunRecord>({
     name: 'load',
     text: `
       SELECT id, tenant_id AS "tenantId", state, version, mode, mask, toolset_hash AS "toolsetHash", traceparent,
-             turn, attempt, token, holder, ${alive('r.holder')} AS held, due_at <= now() AS due,
+             turn, attempt, token, holder, ${held('r.holder')} AS held, due_at <= now() AS due,
              outcome, model, confidence, error,
              COALESCE((
                SELECT json_agg(json_build_object(
                         'id', id, 'turn', turn, 'position', position, 'name', name, 'arguments', arguments,
                         'effect', effect, 'state', state, 'attempt', attempt, 'token', token, 'holder', holder,
-                        'held', ${alive('c.holder')}, 'result', result, 'error', error) ORDER BY position)
+                        'held', ${held('c.holder')}, 'result', result, 'error', error) ORDER BY position)
                FROM calls c WHERE c.run_id = r.id AND c.turn = r.turn), '[]') AS calls
       FROM runs r WHERE id = $1`,
     values: [runId, judge],

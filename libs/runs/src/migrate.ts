@@ -1,14 +1,15 @@
 import { readdir } from 'node:fs/promises';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { HammerlineError } from '#libs/contracts';
-import { runner } from 'node-pg-migrate';
 import { ledgerUnusable, type Pool } from './pool.js';
 
-const MIGRATIONS_DIR = new URL('./migrations/', import.meta.url).pathname;
+const MIGRATIONS_DIR = fileURLToPath(new URL('./migrations/', import.meta.url));
 const MIGRATIONS_TABLE = 'migrations';
 
 /** Brings the ledger to this version's schema. Concurrent runs wait for each other; a second run changes nothing. */
 export async function migrate(databaseUrl: string): Promise<string[]> {
+  // Loaded only here: every process imports this library, few migrate.
+  const { runner } = await import('node-pg-migrate');
   const applied = await runner({
     databaseUrl,
     dir: MIGRATIONS_DIR,

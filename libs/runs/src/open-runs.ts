@@ -11,7 +11,6 @@ import { startSweep } from './sweep.js';
 /** A process's whole hold on the runs: everything opened together and closed together. */
 export interface Runs {
   pool: Pool;
-  redis: Redis;
   engine: RunEngine;
   epoch: ProcessEpoch;
   close(): Promise<void>;
@@ -33,20 +32,21 @@ export async function openRuns(options: {
     onError: (error) => log.warn({ err: error.message }, 'a ledger connection was lost'),
   });
   await checkLedger(pool, databaseUrl);
-  const epoch = await ProcessEpoch.start(pool, service);
-  const mayJudge = (): boolean => epoch.mayJudge();
-  const ledger = openLedger(pool, mayJudge, stopping.signal);
-  const sweep = startSweep({ pool, queues, mayJudge, log });
+  // A connection of its own: a heartbeat must not queue behind the work whose lease it is.
+  const beatPool = openPool({ databaseUrl, service, max: 1, onError: () => undefined });
+  const epoch = await ProcessEpoch.start(beatPool, service);
+  const ledger = openLedger(pool, () => epoch.mayJudge(), stopping.signal);
+  const able = (): boolean => redis.status === 'ready' && epoch.mayJudge();
+  const sweep = startSweep({ pool, queues, able, log });
   return {
     pool,
-    redis,
     epoch,
     engine: new RunEngine(ledger, queues, redis, log),
     close: async () => {
       stopping.abort();
       await sweep.stop();
       await epoch.stop().catch(() => undefined);
-      await pool.end();
+      await Promise.all([pool.end(), beatPool.end()]);
       redis.disconnect();
     },
   };

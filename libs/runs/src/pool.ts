@@ -15,28 +15,33 @@ export function openPool(options: {
     application_name: `hammerline-${options.service}`,
     max: options.max ?? 8,
     connectionTimeoutMillis: 5_000,
+    // A half-open connection would otherwise hold its caller until TCP gives up, a quarter of an hour.
+    query_timeout: 10_000,
     keepAlive: true,
   });
   pool.on('error', options.onError);
   return pool;
 }
 
-/** Postgres is away (refused, reset, restarting), as opposed to refusing what it was asked. */
+/**
+ * Postgres is away, restarting, failing over, full or overloaded: the same statement may succeed later. As opposed to
+ * one that it will always refuse.
+ */
 export function isLedgerAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = 'code' in error ? String(error.code) : '';
   return (
     /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_)/.test(code) ||
-    // connection_exception, operator intervention (shutdown, crash, cannot_connect_now), too_many_connections
-    /^(08|57P0|53300)/.test(code) ||
-    /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/.test(
+    // connection, read-only after a failover, rollback (deadlock), resources, lock, operator intervention, system
+    /^(08|25006|40|53|55P03|57|58)/.test(code) ||
+    /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect|Client has encountered a connection error)/.test(
       error.message,
     )
   );
 }
 
 /** Host, port and database of a URL, for messages: never the password. */
-export function describeDatabase(databaseUrl: string): string {
+function describeDatabase(databaseUrl: string): string {
   const url = URL.parse(databaseUrl);
   return url ? `${url.host}${url.pathname}` : 'DATABASE_URL';
 }

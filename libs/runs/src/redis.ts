@@ -1,13 +1,18 @@
 import { HammerlineError } from '#libs/contracts';
 import { Redis, type RedisOptions } from 'ioredis';
 
-/**
- * Connects to Redis and refuses one that evicts keys: hints would vanish silently under memory pressure. Commands fail
- * at once while Redis is away (`maxRetriesPerRequest: null` lets blocking consumers wait instead).
- */
+/** For connections whose commands must fail soon while Redis is away or frozen: nothing may wait for a hint. */
+export const IMPATIENT = { enableOfflineQueue: false, commandTimeout: 2_000 };
+/** For the connection of a consumer, which blocks until there is a hint. */
+export const BLOCKING = { maxRetriesPerRequest: null };
+
+/** Connects to Redis and refuses one that evicts keys: hints would vanish silently under memory pressure. */
 export async function openRedis(
   redisUrl: string,
-  options: Pick<RedisOptions, 'maxRetriesPerRequest' | 'enableOfflineQueue'> = {},
+  options: Pick<
+    RedisOptions,
+    'maxRetriesPerRequest' | 'enableOfflineQueue' | 'commandTimeout'
+  > = {},
 ): Promise<Redis> {
   const where = URL.parse(redisUrl)?.host ?? 'REDIS_URL';
   const redis = new Redis(redisUrl, { lazyConnect: true, retryStrategy: () => null, ...options });

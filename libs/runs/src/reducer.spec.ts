@@ -255,6 +255,18 @@ describe('calls', () => {
     });
   });
 
+  it('settled by someone else are not granted again to the claim whose answer was lost', () => {
+    const { run } = after(executing, claimCall('b'));
+    const unknown = after(dead(run), claimCall('b', 'c2', 'e2')).run;
+    expect(reduce(unknown, claimCall('b'))).toEqual({ refused: 'settled' });
+  });
+
+  it('whose outcome nobody knows are named first in the run’s error', () => {
+    const failed: CallResult = { state: 'failed', error: { code: 'tool_failed', message: 'no' } };
+    const first = after(executing, claimCall('a'), settle('a', failed), claimCall('b')).run;
+    expect(after(dead(first), claimCall('b', 'c2')).run.error?.code).toBe('outcome_unknown');
+  });
+
   it('settle once: a second result changes nothing', () => {
     const { run } = after(executing, claimCall('a'), settle('a'));
     expect(reduce(run, settle('a', { ...succeeded, result: 43 }))).toEqual({ refused: 'settled' });

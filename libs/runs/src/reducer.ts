@@ -117,7 +117,8 @@ type Input<T extends RunInput['type']> = Extract<RunInput, { type: T }>;
 
 function claimTurn(run: RunRecord, input: Input<'turn.claim'>): Step {
   // The same claim again: its commit succeeded but the answer was lost on the way.
-  if (run.token === input.token) return { run, events: [], offers: [] };
+  if (run.state === 'inferring' && run.token === input.token)
+    return { run, events: [], offers: [] };
   if (run.state === 'executing') return { refused: 'settled' };
   if (run.state === 'inferring' && run.held) return { refused: 'held' };
   if (run.state === 'queued' && !run.due) return { refused: 'not_due' };
@@ -200,8 +201,8 @@ function failTurn(run: RunRecord, input: Input<'turn.fail'>): Step {
 function claimCall(run: RunRecord, input: Input<'call.claim'>): Step {
   const call = run.calls.find(({ id }) => id === input.callId);
   if (!call) return { refused: 'no_such_call' };
-  if (call.token === input.token) return { run, events: [], offers: [] };
   if (call.state === 'started') {
+    if (call.token === input.token) return { run, events: [], offers: [] };
     if (call.held) return { refused: 'held' };
     if (call.effect === 'once') {
       return settle(run, call, {
@@ -277,7 +278,10 @@ function join(run: RunRecord, events: NewEvent[]): Step {
   if (run.calls.some(({ state }) => state === 'ready' || state === 'started')) {
     return { run, events, offers: [] };
   }
-  const bad = run.calls.find(({ error }) => error !== null);
+  // What nobody knows is worse than what is known to have failed: it is named first.
+  const bad =
+    run.calls.find(({ state }) => state === 'outcome_unknown') ??
+    run.calls.find(({ error }) => error !== null);
   return end(
     run,
     events,

@@ -1,48 +1,53 @@
-import type { Message, Run, RunEvent, RunPage } from '#libs/contracts';
+import type { Call, Run, RunEvent, RunPage } from '#libs/contracts';
 import { traceIdOf } from '#libs/telemetry';
 import type { Pool } from './pool.js';
+
+type CallRow = Omit<Call, 'result' | 'error'> & { result?: unknown; error: Call['error'] | null };
 
 interface RunRow {
   id: string;
   state: Run['state'];
-  version: number;
   mode: Run['mode'];
   toolset_name: string;
-  messages: Message[];
+  query: string;
   outcome: Run['outcome'] | null;
   model: string | null;
   confidence: number | null;
-  calls: (Run['calls'][number] & { turn: number })[];
+  calls: CallRow[];
   error: Run['error'] | null;
   traceparent: string;
   created_at: Date;
   ended_at: Date | null;
 }
 
-const SELECT_RUNS = `
-  SELECT r.*, i.messages, COALESCE((
-    SELECT json_agg(json_build_object('id', id, 'turn', turn, 'name', name, 'arguments', arguments, 'effect', effect,
-             'state', state, 'attempt', attempt, 'result', result, 'error', error) ORDER BY turn, position)
-    FROM calls c WHERE c.run_id = r.id), '[]') AS calls
-  FROM runs r JOIN inputs i ON i.run_id = r.id`;
+/** @param results whether calls carry their results, which can be large */
+function selectRuns(results: boolean): string {
+  return `
+    SELECT r.*, i.query, COALESCE((
+      SELECT json_agg(json_build_object('id', id, 'name', name, 'arguments', arguments, 'effect', effect,
+               'state', state, 'attempt', attempt, 'error', error${results ? ", 'result', result" : ''})
+             ORDER BY turn, position)
+      FROM calls c WHERE c.run_id = r.id), '[]') AS calls
+    FROM runs r JOIN inputs i ON i.run_id = r.id`;
+}
 
 /** One run of this tenant with its calls; undefined when there is none of this id. */
 export async function readRun(pool: Pool, tenantId: string, id: string): Promise<Run | undefined> {
-  const { rows } = await pool.query<RunRow>(`${SELECT_RUNS} WHERE r.tenant_id = $1 AND r.id = $2`, [
-    tenantId,
-    id,
-  ]);
+  const { rows } = await pool.query<RunRow>(
+    `${selectRuns(true)} WHERE r.tenant_id = $1 AND r.id = $2`,
+    [tenantId, id],
+  );
   return rows[0] && toRun(rows[0]);
 }
 
-/** A tenant's runs, newest first. @param before id of the last run of the page before */
+/** A tenant's runs, newest first, without results. @param before id of the last run of the page before */
 export async function listRuns(
   pool: Pool,
   tenantId: string,
   page: { limit: number; before?: string | undefined },
 ): Promise<RunPage> {
   const { rows } = await pool.query<RunRow>(
-    `${SELECT_RUNS} WHERE r.tenant_id = $1 AND ($2::uuid IS NULL OR r.id < $2) ORDER BY r.id DESC LIMIT $3`,
+    `${selectRuns(false)} WHERE r.tenant_id = $1 AND ($2::uuid IS NULL OR r.id < $2) ORDER BY r.id DESC LIMIT $3`,
     [tenantId, page.before ?? null, page.limit + 1],
   );
   const runs = rows.slice(0, page.limit).map(toRun);
@@ -50,29 +55,29 @@ export async function listRuns(
   return { runs, ...(rows.length > page.limit && last && { next: last.id }) };
 }
 
-/** The events of a run after number `after`, in order; undefined when the tenant has no such run. */
+/** The events of a tenant's run after number `after`, in order; none when there is no such run. */
 export async function readEvents(
   pool: Pool,
   tenantId: string,
   runId: string,
   after: number,
-): Promise<RunEvent[] | undefined> {
-  const run = await readRun(pool, tenantId, runId);
-  if (!run) return undefined;
-  const { rows } = await pool.query<{
-    seq: number;
-    type: RunEvent['type'];
-    at: Date;
-    data: Record<string, unknown>;
-  }>('SELECT seq, type, at, data FROM events WHERE run_id = $1 AND seq > $2 ORDER BY seq', [
-    runId,
-    after,
-  ]);
-  return rows.map(({ seq, type, at, data }) => ({
+): Promise<RunEvent[]> {
+  const { rows: events } = await pool.query<Omit<RunEvent, 'at'> & { at: Date }>(
+    'SELECT seq, type, at, data FROM events WHERE tenant_id = $1 AND run_id = $2 AND seq > $3 ORDER BY seq',
+    [tenantId, runId, after],
+  );
+  if (events.length === 0) return [];
+  // After the events: what they tell of is then surely there.
+  const { rows: calls } = await pool.query<CallRow>(
+    `SELECT id, name, arguments, effect, state, attempt, result, error FROM calls
+     WHERE tenant_id = $1 AND run_id = $2 ORDER BY turn, position`,
+    [tenantId, runId],
+  );
+  return events.map(({ seq, type, at, data }) => ({
     seq,
     type,
     at: at.toISOString(),
-    data: { ...data, ...payloadOf(type, data, run) },
+    data: { ...data, ...payloadOf(type, data, calls) },
   }));
 }
 
@@ -80,11 +85,11 @@ export async function readEvents(
 function payloadOf(
   type: RunEvent['type'],
   data: Record<string, unknown>,
-  run: Run,
+  calls: readonly CallRow[],
 ): Record<string, unknown> {
   if (type === 'turn.resolved') {
     return {
-      calls: run.calls.map((call) => ({
+      calls: calls.map((call) => ({
         id: call.id,
         name: call.name,
         arguments: call.arguments,
@@ -92,11 +97,12 @@ function payloadOf(
       })),
     };
   }
-  if (type === 'call.settled') {
-    const call = run.calls.find(({ id }) => id === data['callId']);
-    return call ? { result: call.result, error: call.error } : {};
-  }
-  return {};
+  if (type !== 'call.settled') return {};
+  const call = calls.find(({ id }) => id === data['callId']);
+  return {
+    ...(call?.state === 'succeeded' && { result: call.result }),
+    ...(call?.error && { error: call.error }),
+  };
 }
 
 function toRun(row: RunRow): Run {
@@ -105,19 +111,14 @@ function toRun(row: RunRow): Run {
     state: row.state,
     mode: row.mode,
     toolset: row.toolset_name,
-    query: row.messages.findLast(({ role }) => role === 'user')?.content ?? '',
+    query: row.query,
     ...(row.outcome && { outcome: row.outcome }),
     ...(row.model !== null && { model: row.model }),
     ...(row.confidence !== null && { confidence: row.confidence }),
-    calls: row.calls.map((call) => ({
-      id: call.id,
-      name: call.name,
-      arguments: call.arguments,
-      effect: call.effect,
-      state: call.state,
-      attempt: call.attempt,
-      ...(call.state === 'succeeded' && { result: call.result }),
-      ...(call.error && { error: call.error }),
+    calls: row.calls.map(({ result, error, ...call }) => ({
+      ...call,
+      ...(call.state === 'succeeded' && result !== undefined && { result }),
+      ...(error && { error }),
     })),
     ...(row.error && { error: row.error }),
     traceId: traceIdOf(row.traceparent),

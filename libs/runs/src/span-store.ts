@@ -34,11 +34,12 @@ export class SpanStore implements SpanExporter {
   async #keep(spans: ReadableSpan[]): Promise<ExportResult> {
     try {
       await this.#pool.query(
-        `INSERT INTO spans (trace_id, span_id, body, ended_at)
-         SELECT * FROM unnest($1::text[], $2::text[], $3::json[], $4::timestamptz[]) ON CONFLICT DO NOTHING`,
+        `INSERT INTO spans (trace_id, span_id, parent_id, body, ended_at)
+         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::json[], $5::timestamptz[]) ON CONFLICT DO NOTHING`,
         [
           spans.map((span) => span.spanContext().traceId),
           spans.map((span) => span.spanContext().spanId),
+          spans.map((span) => span.parentSpanContext?.spanId ?? null),
           spans.map((span) => JSON.stringify(toStored(span))),
           spans.map((span) => new Date(hrTimeToMilliseconds(span.endTime))),
         ],
@@ -54,13 +55,31 @@ export class SpanStore implements SpanExporter {
   }
 }
 
-/** The spans of a trace, by start time. */
-export async function readTrace(pool: Pool, traceId: string): Promise<StoredSpan[]> {
+/** Most spans of one run that are read. */
+const MAX_SPANS = 2_000;
+
+/**
+ * The spans of a tenant's run, by start time: those below the span that accepted it. A trace can be the client's own and
+ * hold other runs, even other tenants'.
+ */
+export async function readRunSpans(
+  pool: Pool,
+  tenantId: string,
+  runId: string,
+): Promise<StoredSpan[]> {
   const { rows } = await pool.query<{ body: StoredSpan }>(
-    'SELECT body FROM spans WHERE trace_id = $1',
-    [traceId],
+    `WITH RECURSIVE run AS (
+       SELECT split_part(traceparent, '-', 2) AS trace_id, split_part(traceparent, '-', 3) AS root_id
+       FROM runs WHERE tenant_id = $1 AND id = $2
+     ), tree AS (
+       SELECT s.trace_id, s.span_id, s.body FROM spans s JOIN run ON s.trace_id = run.trace_id AND s.span_id = run.root_id
+       UNION ALL
+       SELECT s.trace_id, s.span_id, s.body FROM spans s JOIN tree ON s.trace_id = tree.trace_id AND s.parent_id = tree.span_id
+     )
+     SELECT body FROM tree LIMIT ${MAX_SPANS}`,
+    [tenantId, runId],
   );
-  return rows.map(({ body }) => body).toSorted((a, b) => a.start - b.start);
+  return rows.map(({ body }) => body).toSorted((x, y) => x.start - y.start);
 }
 
 function toStored(span: ReadableSpan): StoredSpan {

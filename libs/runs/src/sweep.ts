@@ -1,40 +1,45 @@
-import { Hint } from '#libs/contracts';
+import type { Hint, HintKind } from '#libs/contracts';
 import type { Logger } from '#libs/telemetry';
 import { offer, type HintQueues } from './hint-queues.js';
-import { HOLDER_DEAD_AFTER_S } from './ledger.js';
+import { holderAlive } from './ledger.js';
 import { isLedgerAway, type Pool } from './pool.js';
 
 const SWEEP_EVERY_MS = 1_000;
 /** Rows ready for less are still on their way: their first hint was sent with the commit. */
 const GRACE_S = 1;
+/** Most rows looked at in one sweep, and most hints that a sweep lets pile up in a queue. */
 const BATCH = 1_000;
+
+export interface SweepOptions {
+  pool: Pool;
+  queues: HintQueues;
+  /** Whether this process can sweep now: it reaches Redis, and may call silent holders dead (see ProcessEpoch). */
+  able: () => boolean;
+  log: Logger;
+}
 
 /**
  * Offers again what was lost: ready rows whose hint vanished with a Redis, retries that fell due, and work whose holder
  * died. Every process runs it; the ledger lets one of them through a second.
- *
- * @param mayJudge whether silent holders may be called dead now (see ProcessEpoch)
  */
-export function startSweep(options: {
-  pool: Pool;
-  queues: HintQueues;
-  mayJudge: () => boolean;
-  log: Logger;
-}): { stop(): Promise<void> } {
+export function startSweep(options: SweepOptions): { stop(): Promise<void> } {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> = Promise.resolve();
+  let running: Promise<unknown> = Promise.resolve();
+  const schedule = (): void => {
+    // Not all at the same beat, or the same process would win each time.
+    timer = setTimeout(tick, SWEEP_EVERY_MS * (1 + Math.random() / 4));
+  };
   const tick = (): void => {
     running = sweep(options)
       .catch((error: unknown) => {
-        const level = isLedgerAway(error) ? 'debug' : 'warn';
-        options.log[level]({ err: error }, 'sweep failed');
+        options.log[isLedgerAway(error) ? 'debug' : 'warn']({ err: error }, 'sweep failed');
       })
       .finally(() => {
-        if (!stopped) timer = setTimeout(tick, SWEEP_EVERY_MS);
+        if (!stopped) schedule();
       });
   };
-  timer = setTimeout(tick, SWEEP_EVERY_MS);
+  schedule();
   return {
     stop: async () => {
       stopped = true;
@@ -44,59 +49,71 @@ export function startSweep(options: {
   };
 }
 
-async function sweep(options: {
-  pool: Pool;
-  queues: HintQueues;
-  mayJudge: () => boolean;
-  log: Logger;
-}): Promise<void> {
-  const { pool, queues, log } = options;
+/** One sweep, if it is this process's turn. Returns how many hints were sent. */
+export async function sweep({ pool, queues, able, log }: SweepOptions): Promise<number> {
+  if (!able()) return 0;
   const mine = await pool.query(
     `UPDATE sweeps SET swept_at = now()
      WHERE name = 'ready' AND swept_at <= now() - interval '${SWEEP_EVERY_MS * 0.9} ms'`,
   );
-  if (mine.rowCount === 0) return;
-  const rows = await findLost(pool, options.mayJudge());
+  if (mine.rowCount === 0) return 0;
+  let sent = 0;
   for (const kind of ['turn', 'call'] as const) {
-    const lost = rows.filter((row) => row.hint.kind === kind);
-    if (lost.length === 0) continue;
-    // Hints that still wait in Redis stand for as many of these rows; only the rest can have been lost.
     const waiting = await queues[kind].getWaitingCount();
-    const again = lost.slice(0, Math.max(0, lost.length - waiting));
-    if (again.length > 0) log.info({ kind, count: again.length }, 'offering lost work again');
-    await Promise.all(again.map((row) => offer(queues, log, row.hint, row.traceparent)));
+    const { ready, rows } = await findLost(pool, kind);
+    // Nobody holds abandoned work and due retries, and no hint of theirs waits: they are always offered. The hints that
+    // wait in Redis stand for as many of the other rows; only what they cannot cover was lost.
+    const unheld = rows.filter(({ again }) => again);
+    const fresh = rows.filter(({ again }) => !again);
+    const room = Math.max(0, BATCH - waiting);
+    const lost = [...unheld, ...fresh.slice(0, Math.max(0, ready - waiting))].slice(0, room);
+    if (lost.length > 0) log.info({ kind, count: lost.length }, 'offering lost work again');
+    await Promise.all(lost.map((row) => offer(queues, log, row.hint, row.traceparent)));
+    sent += lost.length;
   }
+  return sent;
 }
 
-async function findLost(
-  pool: Pool,
-  mayJudge: boolean,
-): Promise<{ hint: Hint; traceparent: string }[]> {
-  const dead = `$1::boolean AND NOT EXISTS (
-    SELECT FROM processes p WHERE p.epoch = holder AND p.seen_at > now() - interval '${HOLDER_DEAD_AFTER_S} s')`;
+interface LostRow {
+  hint: Hint;
+  traceparent: string;
+  /** It was started before: its holder died, or it is a retry. */
+  again: boolean;
+}
+
+/** Rows that should have been taken by now, abandoned ones first, and how many rows are ready in all. */
+async function findLost(pool: Pool, kind: HintKind): Promise<{ ready: number; rows: LostRow[] }> {
+  const text =
+    kind === 'turn'
+      ? `SELECT id AS run_id, NULL::uuid AS call_id, traceparent, attempt > 0 AS again,
+                (SELECT count(*)::int FROM runs WHERE state = 'queued' AND due_at <= now()) AS ready
+         FROM runs r
+         WHERE state IN ('queued', 'inferring')
+           AND CASE state WHEN 'queued' THEN due_at < now() - interval '${GRACE_S} s'
+               ELSE NOT ${holderAlive('r.holder')} END
+         ORDER BY attempt = 0, id LIMIT ${BATCH}`
+      : `SELECT c.run_id, c.id AS call_id, r.traceparent, c.attempt > 0 AS again,
+                (SELECT count(*)::int FROM calls WHERE state = 'ready') AS ready
+         FROM calls c JOIN runs r ON r.id = c.run_id
+         WHERE c.state IN ('ready', 'started')
+           AND CASE c.state WHEN 'ready' THEN c.ready_at < now() - interval '${GRACE_S} s'
+               ELSE NOT ${holderAlive('c.holder')} END
+         ORDER BY c.attempt = 0, c.id LIMIT ${BATCH}`;
   const { rows } = await pool.query<{
     run_id: string;
     call_id: string | null;
     traceparent: string;
-  }>({
-    name: 'find-lost',
-    text: `
-      (SELECT id AS run_id, NULL::uuid AS call_id, traceparent FROM runs
-       WHERE state IN ('queued', 'inferring')
-         AND CASE state WHEN 'queued' THEN due_at < now() - interval '${GRACE_S} s' ELSE ${dead} END
-       ORDER BY state = 'queued', id LIMIT ${BATCH})
-      UNION ALL
-      (SELECT c.run_id, c.id, r.traceparent FROM calls c JOIN runs r ON r.id = c.run_id
-       WHERE c.state IN ('ready', 'started')
-         AND CASE c.state WHEN 'ready' THEN c.ready_at < now() - interval '${GRACE_S} s'
-             ELSE ${dead.replace('= holder', '= c.holder')} END
-       ORDER BY c.state = 'ready', c.id LIMIT ${BATCH})`,
-    values: [mayJudge],
-  });
-  return rows.map((row) => ({
-    hint: row.call_id
-      ? { kind: 'call', runId: row.run_id, callId: row.call_id }
-      : { kind: 'turn', runId: row.run_id },
-    traceparent: row.traceparent,
-  }));
+    again: boolean;
+    ready: number;
+  }>({ name: `find-lost-${kind}`, text });
+  return {
+    ready: rows[0]?.ready ?? 0,
+    rows: rows.map((row) => ({
+      hint: row.call_id
+        ? { kind: 'call', runId: row.run_id, callId: row.call_id }
+        : { kind: 'turn', runId: row.run_id },
+      traceparent: row.traceparent,
+      again: row.again,
+    })),
+  };
 }

@@ -10,7 +10,7 @@ const good = { DATABASE_URL: 'postgres://u:p@h/db', REDIS_URL: 'redis://h' };
 
 it('reads numbers and defaults; an empty variable counts as unset, others are not its business', () => {
   const config = readConfig(Config, { ...good, PORT: '', WORKERS: '4', HOME: '/home' });
-  expect(config).toEqual({ ...good, HOST: '127.0.0.1', PORT: 3000, WORKERS: 4 });
+  expect(config).toEqual({ ...good, HOST: '127.0.0.1', PORT: 3000, LOG_LEVEL: 'info', WORKERS: 4 });
 });
 
 it('names every variable that is missing or wrong at once, and none that is right', () => {

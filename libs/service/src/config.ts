@@ -1,4 +1,5 @@
 import { HammerlineError } from '#libs/contracts';
+import { LOG_LEVELS } from '#libs/telemetry';
 import { z } from 'zod';
 
 /** What every process reads. An app's own Zod object extends it. */
@@ -8,6 +9,7 @@ export const ServiceConfig = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: z.coerce.number({ error: 'a port number' }).int().min(0).max(65_535),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ error: 'a URL' }).optional(),
+  LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
 });
 
 /** Reads an environment; every variable that is missing or wrong is named at once. An empty one counts as unset. */

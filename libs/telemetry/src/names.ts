@@ -4,8 +4,6 @@
  */
 export const ATTR = {
   errorType: 'error.type',
-  serverAddress: 'server.address',
-  serverPort: 'server.port',
   httpMethod: 'http.request.method',
   httpRoute: 'http.route',
   httpStatus: 'http.response.status_code',

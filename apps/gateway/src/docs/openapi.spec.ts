@@ -8,7 +8,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AppModule, type GatewayParts } from '../app.module.js';
-import { NOTICES, READINESS, RUNS, TOOLSETS } from '../tokens.js';
+import { NOTICES, READINESS, RUNS, STOPPING, TOOLSETS } from '../tokens.js';
 import { QUEUED_RUN, REQUEST_EXAMPLES, SUCCEEDED_RUN, TRACE } from './examples.js';
 import { API_VERSION, openApiDocument } from './openapi.js';
 import { componentSchemas, SCHEMAS, type JsonObject } from './schemas.js';
@@ -88,7 +88,10 @@ describe('the routes', () => {
     });
     const module = await Test.createTestingModule({
       controllers,
-      providers: [RUNS, NOTICES, TOOLSETS, READINESS].map((provide) => ({ provide, useValue: {} })),
+      providers: [RUNS, NOTICES, TOOLSETS, STOPPING, READINESS].map((provide) => ({
+        provide,
+        useValue: {},
+      })),
     }).compile();
     app = module.createNestApplication(adapter, { logger: false });
     await app.init();

@@ -1,4 +1,4 @@
-import { listRuns, readEvents, readRun, readTrace, type Runs } from '#libs/runs';
+import { listRuns, readEvents, readRun, readRunSpans, type Runs } from '#libs/runs';
 import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { validate as isUuid } from 'uuid';
@@ -43,8 +43,8 @@ export class PagesController {
   ): Promise<void> {
     const { pool } = this.runs;
     // Events first: a page may then show more than its last event tells, never less.
-    const events = isUuid(id) ? await readEvents(pool, request.tenantId, id, 0) : undefined;
-    const run = events && (await readRun(pool, request.tenantId, id));
+    const events = isUuid(id) ? await readEvents(pool, request.tenantId, id, 0) : [];
+    const run = events.length > 0 ? await readRun(pool, request.tenantId, id) : undefined;
     if (!run) {
       const content = html`<p>
         There is no run <code>${id.slice(0, 100)}</code>, or it is not yours.
@@ -53,7 +53,7 @@ export class PagesController {
       sendPage(reply, 404, renderMessage('No such run', content));
       return;
     }
-    const spans = await readTrace(pool, run.traceId);
+    const spans = await readRunSpans(pool, request.tenantId, id);
     sendPage(reply, 200, renderRun(run, { spans, events, now: Date.now() }));
   }
 }

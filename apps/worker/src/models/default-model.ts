@@ -17,7 +17,7 @@ interface ModelFile {
 /** The model that runs where none is named: small, openly licensed (Apache-2.0), and the same file for everybody. */
 export const defaultModel = {
   card: {
-    name: 'smollm2-135m-hammer-spike',
+    name: 'smollm2-135m-hammer',
     runtime: 'embedded',
     flavour: 'compact',
     contextTokens: 4096,
@@ -34,9 +34,9 @@ export const defaultModel = {
   },
   /** In this repository's folder models/. */
   adapter: {
-    file: 'smollm2-135m-hammer-spike-lora-q8_0.gguf',
-    bytes: 10_408_288,
-    sha256: '884c44e7d2e7bd5c7a750814445b028618f99bb546ff79fce8b95ade77aded1e',
+    file: 'smollm2-135m-hammer-lora-q8_0.gguf',
+    bytes: 10_408_320,
+    sha256: '22f41ec10191a13d8ec0ff7ad35ae6d3e3cff864b9d84a33efb77a722213e8c0',
   },
 } as const satisfies {
   card: ModelCard;

@@ -10,6 +10,7 @@ CREATE TABLE tenants (
 CREATE TABLE api_keys (
   hash bytea PRIMARY KEY,
   tenant_id text NOT NULL REFERENCES tenants,
+  name text NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now(),
   revoked_at timestamptz
 );
@@ -57,7 +58,9 @@ CREATE INDEX runs_open_turns ON runs (id) WHERE state IN ('queued', 'inferring')
 CREATE TABLE inputs (
   run_id uuid PRIMARY KEY REFERENCES runs,
   tenant_id text NOT NULL,
-  messages json NOT NULL
+  messages json NOT NULL,
+  -- The last user message, cut: lists must not read whole conversations.
+  query text NOT NULL
 );
 
 CREATE TABLE calls (
@@ -103,10 +106,12 @@ CREATE TABLE idempotency_keys (
 CREATE TABLE spans (
   trace_id text NOT NULL,
   span_id text NOT NULL,
+  parent_id text,
   body json NOT NULL,
   ended_at timestamptz NOT NULL,
   PRIMARY KEY (trace_id, span_id)
 );
+CREATE INDEX spans_by_parent ON spans (trace_id, parent_id);
 
 -- One row: who sweeps last wrote it, so that the whole fleet sweeps about once a second.
 CREATE TABLE sweeps (
