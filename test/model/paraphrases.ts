@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import type { ToolDefinition } from '#libs/contracts';
-import { compileGrammar, decisionConfidence, parseCalls, renderPrompt } from '#libs/hammer';
+import type { ResolvedCall, ToolDefinition } from '#libs/contracts';
 import type { Model } from '../../apps/worker/src/models/model.js';
+import { compileToolset, resolveCalls } from '../../apps/worker/src/resolve-calls.js';
 
 type Accepted = 'irrelevant' | Record<string, Record<string, unknown[]>>;
 
@@ -24,32 +24,31 @@ export async function officeTools(): Promise<ToolDefinition[]> {
 }
 
 /** Asks the model for each paraphrase of the office scene, as a worker's turn does, and judges the answers. */
-export async function judgeParaphrases(model: Model): Promise<Verdict[]> {
-  const tools = await officeTools();
+export async function* judgeParaphrases(model: Model): AsyncGenerator<Verdict> {
+  const toolset = compileToolset(await officeTools(), undefined, model.card.maxCalls);
   const cases = (await readJson('../office/paraphrases.json')) as {
     query: string;
     accept: Accepted;
   }[];
-  const grammar = compileGrammar(tools, { maxCalls: 4 });
-  const verdicts: Verdict[] = [];
   for (const { query, accept } of cases) {
-    const { text, tokens } = await model.generate({
-      prompt: renderPrompt(tools, [{ role: 'user', content: query }]),
-      grammar,
-      maxTokens: 96,
-      signal: new AbortController().signal,
-    });
-    const right = isAccepted(text, accept);
-    verdicts.push({ query, right, confidence: decisionConfidence(tokens), answer: text });
+    const messages = [{ role: 'user' as const, content: query }];
+    const signal = new AbortController().signal;
+    const verdict = await resolveCalls(model, toolset, messages, signal).then(
+      ({ calls, confidence }) => ({
+        right: isAccepted(calls, accept),
+        confidence,
+        answer: JSON.stringify(calls),
+      }),
+      // What a worker refuses is a wrong answer too.
+      (error: unknown) => ({ right: false, confidence: 0, answer: String(error) }),
+    );
+    yield { query, ...verdict };
   }
-  return verdicts;
 }
 
 /** The function is right and every argument is an accepted value; a refusal is right where one is accepted. */
-function isAccepted(text: string, accept: Accepted): boolean {
-  const result = parseCalls(text);
-  if (!result.ok) return false;
-  const [call, ...more] = result.calls;
+function isAccepted(calls: readonly ResolvedCall[], accept: Accepted): boolean {
+  const [call, ...more] = calls;
   if (accept === 'irrelevant') return call === undefined;
   if (call === undefined || more.length > 0) return false;
   const accepted = accept[call.name];

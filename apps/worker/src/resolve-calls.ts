@@ -11,8 +11,6 @@ import { compileValidators } from '#libs/tools';
 import { SpanKind } from '@opentelemetry/api';
 import type { Model } from './models/model.js';
 
-/** More calls than this in one answer are a small model repeating itself. */
-const MAX_CALLS = 4;
 const MAX_ANSWER_TOKENS = 512;
 
 export interface Resolution {
@@ -35,6 +33,7 @@ export interface CompiledToolset {
 export function compileToolset(
   tools: readonly ToolDefinition[],
   maskKey: string | undefined,
+  maxCalls: number,
 ): CompiledToolset {
   const masking = maskKey === undefined ? undefined : maskTools(tools, maskKey);
   const shown = masking?.tools ?? [...tools];
@@ -42,7 +41,7 @@ export function compileToolset(
   return {
     masked: masking !== undefined,
     tools: shown,
-    grammar: compileGrammar(shown, { maxCalls: MAX_CALLS }),
+    grammar: compileGrammar(shown, { maxCalls }),
     unmask: masking?.unmask ?? ((call) => call),
     validate,
   };

@@ -28,7 +28,7 @@ export function createTurnTaker(deps: {
     if (!entry) {
       const toolset = (await runs.engine.ledger.toolset(run.toolsetHash)) as Toolset;
       const maskKey = masked ? `${run.tenantId}/${run.toolsetHash}` : undefined;
-      entry = { toolset, ready: compileToolset(toolset.tools, maskKey) };
+      entry = { toolset, ready: compileToolset(toolset.tools, maskKey, model.card.maxCalls) };
       compiled.set(key, entry);
     }
     return entry;

@@ -57,7 +57,7 @@ export const SUCCEEDED_RUN = {
   ...ACCEPTED,
   state: 'succeeded',
   outcome: 'calls',
-  model: 'smollm2-135m-hammer-spike',
+  model: 'smollm2-135m-hammer',
   confidence: 0.97,
   calls: [
     {

@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises';
 import {
   type Llama,
   type LlamaContextSequence,
@@ -10,12 +9,11 @@ import {
 } from 'node-llama-cpp';
 import { HammerlineError } from '#libs/contracts';
 import type { Prompt, PromptSegment } from '#libs/hammer';
+import { requireGguf, unreadableModel } from './gguf-file.js';
 import type { GenerateRequest, Generation, Model, ModelCard } from './model.js';
 
 /** Tokens of a prompt that are computed in one go: an abort waits for at most one batch, some tenths of a second. */
 const batchTokens = 128;
-
-const otherModel = 'name another file in MODEL, or leave MODEL out to use the default model';
 
 export interface EmbeddedModelOptions {
   /** `contextTokens` is cut to what the weights were trained for. */
@@ -55,7 +53,7 @@ export async function loadEmbeddedModel(options: EmbeddedModelOptions): Promise<
     return new EmbeddedModel({ ...card, contextTokens: context.contextSize }, llama, model, slots);
   } catch (cause) {
     await llama.dispose();
-    throw unreadable(
+    throw unreadableModel(
       adapter === undefined ? weights : `${weights} with the adapter ${adapter}`,
       cause,
     );
@@ -203,37 +201,6 @@ async function startLlama(threads: number): Promise<Llama> {
       { retryable: false, cause },
     );
   }
-}
-
-/**
- * Refuses a file that is missing or does not begin as a GGUF file does. The second matters: the library reads as many
- * entries as the header promises, and a few wrong bytes there keep it busy until the memory is full.
- */
-async function requireGguf(path: string): Promise<void> {
-  const header = Buffer.alloc(24);
-  try {
-    const file = await open(path);
-    await file.read(header).finally(() => file.close());
-  } catch (cause) {
-    throw new HammerlineError(
-      'model_unavailable',
-      `cannot read the model file ${path}: ${otherModel}`,
-      { retryable: false, cause },
-    );
-  }
-  const version = header.readUInt32LE(4);
-  const entries = header.readBigUInt64LE(8) + header.readBigUInt64LE(16);
-  if (header.toString('latin1', 0, 4) !== 'GGUF' || version > 3 || entries > 100_000n) {
-    throw unreadable(path);
-  }
-}
-
-function unreadable(files: string, cause?: unknown): HammerlineError {
-  return new HammerlineError(
-    'model_unavailable',
-    `cannot load the model ${files}: damaged, or no GGUF model that this version reads; ${otherModel}`,
-    { retryable: false, cause },
-  );
 }
 
 function aborted(signal: AbortSignal, until: AbortSignal): Promise<never> {

@@ -7,9 +7,11 @@ export interface ModelCard {
   readonly runtime: 'embedded';
   /** The prompt that the model was trained on. */
   readonly flavour: 'compact';
+  /** Most calls in one answer. A model that was trained on single calls would repeat itself if it could go on. */
+  readonly maxCalls: number;
   /** Tokens that prompt and answer may take together. */
   readonly contextTokens: number;
-  /** Whether it was trained on masked names, so that masking costs it nothing. */
+  /** Whether it answers as well with masked names, having been trained on them. */
   readonly maskTrained: boolean;
   /**
    * A call with an effect executes without approval only if the decision's confidence is above this number. 1 for a
