@@ -371,11 +371,11 @@ describe('the key', () => {
         }).on('error', reject);
       });
     expect(await raw(`//a//evil.example/?key=${API_KEY}`)).toEqual({ status: 303, location: '/' });
-    for (const path of ['//', '//[', '/queues/static/../../docs/x', '/docs/../v1/runs']) {
-      expect([401, 404, 403]).toContain((await raw(path)).status);
+    for (const target of ['//', '//[', '/queues/static/../../docs/x', '/docs/../v1/runs']) {
+      expect([401, 404, 403]).toContain((await raw(target)).status);
     }
-    for (const path of ['/%', '/v1/runs/%', `/v1/runs/${'x'.repeat(200)}`]) {
-      const answer = await stack.request(path);
+    for (const target of ['/%', '/v1/runs/%', `/v1/runs/${'x'.repeat(200)}`]) {
+      const answer = await stack.request(target);
       expect([answer.status, (await answer.json()).code]).toEqual([404, 'not_found']);
     }
   });

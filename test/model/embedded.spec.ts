@@ -8,7 +8,7 @@ import { loadEmbeddedModel } from '../../apps/worker/src/models/embedded.js';
 import type { GenerateRequest, Model } from '../../apps/worker/src/models/model.js';
 import { artifactPath, MODEL } from '../../scripts/artifacts.mjs';
 import { shuffleWeights } from '../support/shuffle-weights.js';
-import { judgeParaphrases, officeTools } from './paraphrases.js';
+import { judgeParaphrases, officeTools, type Verdict } from './paraphrases.js';
 
 const weights = artifactPath(MODEL);
 /** Of the 20 paraphrases. */
@@ -37,7 +37,8 @@ afterAll(async () => {
 
 describe('the default model', () => {
   it('answers at least 16 of the 20 paraphrases of the office scene', async () => {
-    const verdicts = await Array.fromAsync(judgeParaphrases(model));
+    const verdicts: Verdict[] = [];
+    for await (const verdict of judgeParaphrases(model)) verdicts.push(verdict);
     const wrong = verdicts.filter(({ right }) => !right);
     expect(verdicts).toHaveLength(20);
     expect(wrong.length > MOST_WRONG ? wrong : []).toEqual([]);
