@@ -35,8 +35,8 @@ describe('readToolset', () => {
     expect(toolset.tools.map(({ name, effect }) => [name, effect])).toEqual([
       ['append_section', 'idempotent'],
       ['column_statistics', 'read'],
-      ['send_message', 'once'],
       ['list_messages', 'read'],
+      ['send_message', 'once'],
     ]);
     expect(toolsWithoutExecutor(toolset)).toEqual([]);
   });
