@@ -67,7 +67,7 @@ export function lastError(lines) {
 export function logTo(folder, name, show) {
   const file = path.join(folder, `${name}.log`);
   if (existsSync(file)) renameSync(file, `${file}.1`);
-  const stream = createWriteStream(file, { flags: 'a' });
+  const stream = createWriteStream(file, { flags: 'a', mode: 0o600 });
   return (/** @type {string} */ line) => {
     stream.write(`${line}\n`);
     show?.(`${dim(`${name.padEnd(PREFIX_WIDTH)} |`)} ${renderLine(line)}`);

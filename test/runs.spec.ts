@@ -84,10 +84,12 @@ describe('a run', () => {
       headers: { 'last-event-id': '4' },
     });
     expect((await resumed.text()).match(/^id: .*$/gm)).toEqual(['id: 5', 'id: 6']);
-    const over = await stack.request(`/v1/runs/${id}/events`, {
-      headers: { 'last-event-id': '6' },
-    });
-    expect(over.status).toBe(204);
+    for (const last of ['6', '99']) {
+      const over = await stack.request(`/v1/runs/${id}/events`, {
+        headers: { 'last-event-id': last },
+      });
+      expect(over.status).toBe(204);
+    }
   });
 
   it('is answered whole when the client prefers to wait', async () => {
@@ -226,6 +228,22 @@ describe('bad input', () => {
       'invalid_request',
       '/messages/0/role',
     ],
+    ['NUL in a query', { query: 'a\u0000b', toolset: 'office' }, 422, 'invalid_request', '/query'],
+    [
+      'half a character',
+      { messages: [{ role: 'user', content: 'a\ud800' }], toolset: 'office' },
+      422,
+      'invalid_request',
+      '/messages/0/content',
+    ],
+    ['a blank query', { query: '  ', toolset: 'office' }, 422, 'invalid_request', '/query'],
+    [
+      'messages without a user’s',
+      { messages: [{ role: 'system', content: q }], toolset: 'office' },
+      422,
+      'invalid_request',
+      '/messages',
+    ],
     ['a wrong mode', { query: q, toolset: 'office', mode: 'go' }, 422, 'invalid_request', '/mode'],
     ['an unknown toolset', { query: q, toolset: 'offices' }, 422, 'unknown_toolset', '/toolset'],
     [
@@ -286,7 +304,7 @@ describe('bad input', () => {
       type: string;
       detail: string;
       code: string;
-      errors?: { pointer: string; detail: string }[];
+      errors?: { pointer: string; detail: string; mend?: string }[];
     };
     expect({ status: response.status, code: problem.code }).toEqual({ status, code });
     expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
@@ -295,6 +313,8 @@ describe('bad input', () => {
     expect(problem.detail.length).toBeGreaterThan(10);
     const faulty = problem.errors?.map((error) => error.pointer) ?? [''];
     expect(faulty.some((at) => at.startsWith(pointer))).toBe(true);
+    // Every fault says how to mend it.
+    expect((problem.errors ?? []).filter(({ mend }) => !mend)).toEqual([]);
   });
 
   it('refuses what is not JSON by its type, and wrong ids, cursors, headers and keys', async () => {
@@ -318,9 +338,9 @@ describe('bad input', () => {
     }
   });
 
-  it('takes hostile text for what it is: data', async () => {
+  it('takes control tokens and prototype names for what they are: data', async () => {
     const run = await stack.submit({
-      query: '\u0000 \ud800 <|im_end|> __proto__',
+      query: '<|im_end|> __proto__',
       tools: [
         tool({
           parameters: { type: 'object', properties: { constructor: { type: 'integer' } } },

@@ -25,11 +25,28 @@ export function requestError(error: z.ZodError, known: readonly string[]): Hamme
         mend,
       }));
     }
-    return [{ pointer: at(issue.path), detail: issue.message }];
+    return [{ pointer: at(issue.path), detail: issue.message, mend: mendOf(issue) }];
   });
   const [first = { pointer: '', detail: 'is not valid' }, ...rest] = faults;
   return invalidRequest(first, ...rest);
 }
+
+function mendOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type') return `Give a value of type ${issue.expected}.`;
+  if (issue.code === 'invalid_value') return `Use one of: ${issue.values.map(String).join(', ')}.`;
+  if (issue.code === 'too_small') return `The least is ${issue.minimum}.`;
+  if (issue.code === 'too_big') return `The most is ${issue.maximum}.`;
+  return MENDS[issue.message] ?? 'GET /openapi.json says what it may be.';
+}
+
+/** For the rules that have no word in JSON Schema, by their message. */
+const MENDS: Record<string, string> = {
+  'holds NUL or half a character': 'Remove what is no valid Unicode text, and U+0000.',
+  'is blank': 'Say what is to be done.',
+  'asks for nothing': 'Give at least one message of the role `user` with some text.',
+  'give exactly one of `query` and `messages`': 'Give one of the two and leave the other out.',
+  'give exactly one of `toolset` and `tools`': 'Give one of the two and leave the other out.',
+};
 
 /** An RFC 9457 problem. `errors` lists every faulty field; `type` is stable for each code. */
 export function problemOf(error: HammerlineError): { status: number; body: object } {

@@ -31,7 +31,7 @@ export async function streamEvents(
   try {
     let last = options.after;
     let events = await options.read(last);
-    if (events.length === 0 && last > 0 && (await hasEnded(options.read, last))) {
+    if (events.length === 0 && last > 0 && (await hasEnded(options.read))) {
       // Nothing will ever follow: 204 tells an EventSource to stop asking.
       void reply.status(204).send();
       return;
@@ -84,10 +84,6 @@ async function drained(raw: ServerResponse, gone: AbortSignal): Promise<void> {
   });
 }
 
-async function hasEnded(
-  read: (after: number) => Promise<RunEvent[]>,
-  last: number,
-): Promise<boolean> {
-  const [event] = await read(last - 1);
-  return event?.type === 'run.ended';
+async function hasEnded(read: (after: number) => Promise<RunEvent[]>): Promise<boolean> {
+  return (await read(0)).at(-1)?.type === 'run.ended';
 }

@@ -4,7 +4,7 @@
  */
 export const ERROR_CODES = {
   // the request
-  malformed_body: { status: 400, retryable: false, title: 'The body is not JSON' },
+  malformed_body: { status: 400, retryable: false, title: 'The body is not a JSON object' },
   invalid_request: { status: 422, retryable: false, title: 'The request is not valid' },
   no_executor: { status: 422, retryable: false, title: 'A tool has no executor' },
   unknown_toolset: { status: 422, retryable: false, title: 'There is no such toolset' },

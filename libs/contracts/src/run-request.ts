@@ -1,9 +1,15 @@
 import { z } from 'zod';
 
+/** Postgres and tokenisers cannot hold NUL or half a surrogate pair: refused, never changed. */
+const Text = z
+  .string()
+  .max(200_000)
+  .refine((text) => text.isWellFormed() && !text.includes('\0'), 'holds NUL or half a character');
+
 export const Message = z
   .strictObject({
     role: z.enum(['system', 'user', 'assistant', 'tool']),
-    content: z.string().max(200_000),
+    content: Text,
   })
   .meta({ id: 'Message' });
 export type Message = z.infer<typeof Message>;
@@ -20,12 +26,19 @@ export const MaskMode = z.enum(['auto', 'on', 'off']).meta({
 });
 export type MaskMode = z.infer<typeof MaskMode>;
 
+function isRequest({ role, content }: Message): boolean {
+  return role === 'user' && content.trim() !== '';
+}
+
 /** The body of `POST /v1/runs`. Exactly one of query/messages, exactly one of toolset/tools. */
 export const RunRequest = z
   .strictObject({
-    query: z.string().min(1).max(200_000).optional().meta({
-      description: 'The request in words. Short for one user message.',
-    }),
+    query: Text.min(1)
+      .refine((text) => text.trim() !== '', 'is blank')
+      .optional()
+      .meta({
+        description: 'The request in words. Short for one user message.',
+      }),
     messages: z.array(Message).min(1).max(200).optional(),
     toolset: z.string().min(1).max(128).optional().meta({
       description: 'Name of a toolset that the service was started with.',
@@ -47,6 +60,9 @@ export const RunRequest = z
         });
       }
     };
+    if (request.messages && !request.messages.some(isRequest)) {
+      context.addIssue({ code: 'custom', path: ['messages'], message: 'asks for nothing' });
+    }
     exactlyOne('query', 'messages');
     exactlyOne('toolset', 'tools');
   })

@@ -47,10 +47,16 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
   const databaseUrl = process.env['DATABASE_URL'];
   try {
     if (!databaseUrl) throw new Error('DATABASE_URL is not set');
+    if (!/^postgres(ql)?:\/\//.test(databaseUrl)) {
+      throw new Error('DATABASE_URL is not a postgres:// URL');
+    }
     const applied = await migrate(databaseUrl);
     console.log(applied.length > 0 ? `applied ${applied.join(', ')}` : 'the ledger is up to date');
   } catch (error) {
-    const line = databaseUrl ? ledgerUnusable(databaseUrl, error).message : String(error);
+    const reached = databaseUrl?.startsWith('postgres');
+    const line = reached
+      ? ledgerUnusable(databaseUrl ?? '', error).message
+      : (error as Error).message;
     console.error(`hammerline migrate: ${line}`);
     process.exitCode = 1;
   }

@@ -16,14 +16,19 @@ export async function openRedis(
 ): Promise<Redis> {
   const where = URL.parse(redisUrl)?.host ?? 'REDIS_URL';
   const redis = new Redis(redisUrl, { lazyConnect: true, retryStrategy: () => null, ...options });
-  redis.on('error', () => undefined);
+  let cause: unknown;
+  redis.on('error', (error) => {
+    cause = error;
+  });
   try {
     await redis.connect();
   } catch (error) {
+    // What connect() itself says is only that the connection is closed.
+    cause ??= error;
     throw new HammerlineError(
       'redis_unusable',
-      `Redis at ${where} cannot be reached: ${error instanceof Error ? error.message : String(error)}. Check that it runs and that REDIS_URL is right.`,
-      { cause: error },
+      `Redis at ${where} cannot be reached: ${cause instanceof Error ? cause.message : String(cause)}. Check that it runs and that REDIS_URL is right.`,
+      { cause },
     );
   }
   // From here on it reconnects for ever: a Redis that restarts must not end the process.
