@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Run } from '#libs/contracts';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startStack, type Stack } from './support/stack.js';
@@ -33,6 +34,15 @@ beforeEach(() => {
   tools.effects.length = 0;
 });
 
+/** A run whose call has reached its tool, which answers at `tools.release()`. */
+async function submitAndHold(body: object): Promise<Run> {
+  tools.hold();
+  const arrived = tools.arrival(1);
+  const run = await stack.submit(body);
+  await arrived;
+  return run;
+}
+
 /** What every run of this file must keep, whatever was killed. */
 async function expectDenseEvents(id: string): Promise<void> {
   const events = await stack.events(id);
@@ -55,10 +65,7 @@ describe('kill -9', () => {
   });
 
   it('of the executor after a once call was sent: outcome_unknown, never sent again', async () => {
-    tools.hold();
-    const arrived = tools.arrival(1);
-    const run = await stack.submit(PAY);
-    await arrived;
+    const run = await submitAndHold(PAY);
     await stack.apps.executor.kill();
     tools.release();
     stack.apps.executor = await stack.startApp('executor');
@@ -73,10 +80,7 @@ describe('kill -9', () => {
   });
 
   it('of the executor during an idempotent call: made again under the same key', async () => {
-    tools.hold();
-    const arrived = tools.arrival(1);
-    const run = await stack.submit(LIGHT);
-    await arrived;
+    const run = await submitAndHold(LIGHT);
     await stack.apps.executor.kill();
     tools.release();
     stack.apps.executor = await stack.startApp('executor');
@@ -136,10 +140,7 @@ describe('Postgres', () => {
   });
 
   it('restarted while a once call is out: its result is kept, not unknown', async () => {
-    tools.hold();
-    const arrived = tools.arrival(1);
-    const run = await stack.submit(PAY);
-    await arrived;
+    const run = await submitAndHold(PAY);
     await stack.postgres.restart();
     tools.release();
     expect(await stack.ended(run.id)).toMatchObject({
@@ -150,10 +151,7 @@ describe('Postgres', () => {
   });
 
   it('gone for longer than a lease while a once call is out: its result is kept, not unknown', async () => {
-    tools.hold();
-    const arrived = tools.arrival(1);
-    const run = await stack.submit(PAY);
-    await arrived;
+    const run = await submitAndHold(PAY);
     await stack.postgres.kill();
     // No event tells that a lease has run out: the time itself is what is tested.
     await new Promise((resolve) => setTimeout(resolve, LEASE_MS));
@@ -200,10 +198,7 @@ it('SIGSTOP of the executor past its lease: another makes the call again, the la
 });
 
 it('SIGTERM in the middle of a call: the executor drains, records the result and exits 0', async () => {
-  tools.hold();
-  const arrived = tools.arrival(1);
-  const run = await stack.submit(PAY);
-  await arrived;
+  const run = await submitAndHold(PAY);
   const { executor } = stack.apps;
   const stopping = stack.logged('executor', 'stopping');
   const stopped = executor.stop();
