@@ -42,7 +42,7 @@ export function newRun(
     id: uuidv7(),
     tenantId: options.tenantId,
     mode,
-    mask: request.mask ?? 'auto',
+    mask: request.mask ?? toolset.mask,
     toolset: { name: toolset.name, hash: toolset.hash, body: toolset },
     messages: request.messages ?? [{ role: 'user', content: request.query ?? '' }],
     traceparent: options.traceparent,

@@ -22,7 +22,7 @@ export type RunMode = z.infer<typeof RunMode>;
 
 export const MaskMode = z.enum(['auto', 'on', 'off']).meta({
   description:
-    'Whether function and parameter names are hidden from the model. `auto` follows the model’s card.',
+    'Whether function and parameter names are hidden from the model. Default: what the toolset says, else `auto`, which follows the model’s card.',
 });
 export type MaskMode = z.infer<typeof MaskMode>;
 

@@ -23,6 +23,15 @@ export interface ResolvedCall {
   arguments: Record<string, unknown>;
 }
 
+/**
+ * A piece of a call while the model still writes it. Each call of the answer gives one `name`, then any number of
+ * `arguments` (joined, they are the JSON text of its arguments), then one `end`.
+ */
+export type CallDelta =
+  | { type: 'name'; index: number; name: string }
+  | { type: 'arguments'; index: number; text: string }
+  | { type: 'end'; index: number };
+
 /** What came of a call. `outcome_unknown`: it may have taken effect, and nobody may repeat it unasked. */
 export type CallResult =
   | { state: 'succeeded'; result: unknown }

@@ -46,6 +46,7 @@ describe('readToolset', () => {
       name: 'office',
       version: '1',
       description: '',
+      mask: 'auto',
       hash: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
       tools: [{ ...send, effect: 'once', timeoutMs: 10_000, maxResultBytes: 65_536 }],
     });
@@ -63,6 +64,11 @@ describe('readToolset', () => {
     [{ executor: undefined }, 'once'],
   ])('takes the effect of %j for %s', (change, effect) => {
     expect(readToolset({ ...file, tools: [{ ...send, ...change }] }).tools[0]?.effect).toBe(effect);
+  });
+
+  it('says whether its names are hidden from the model', () => {
+    expect(readToolset({ ...file, mask: 'on' }).mask).toBe('on');
+    expect(problemOf({ ...file, mask: 'maybe' })).toContain('/mask');
   });
 
   it('hashes what a toolset says, not how', () => {

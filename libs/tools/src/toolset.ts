@@ -1,5 +1,11 @@
 import { createHash } from 'node:crypto';
-import { type Effect, EFFECTS, HammerlineError, type ToolDefinition } from '#libs/contracts';
+import {
+  type Effect,
+  EFFECTS,
+  HammerlineError,
+  MaskMode,
+  type ToolDefinition,
+} from '#libs/contracts';
 import { z } from 'zod';
 import { builtinNames, builtinOptionsProblem } from './builtin.js';
 import { HTTP_METHODS, headerProblem, urlProblem } from './http-request.js';
@@ -33,6 +39,7 @@ const toolsetFile = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][\w.-]{0,127}$/, 'must be letters, digits, ".", "_", "-"'),
   version: z.string().min(1).max(64),
   description: z.string().max(10_000).default(''),
+  mask: MaskMode.default('auto'),
   tools: z.array(z.looseObject({})).min(1).max(128),
 });
 
@@ -48,6 +55,8 @@ export interface Toolset {
   name: string;
   version: string;
   description: string;
+  /** Whether its names are hidden from the model in runs that do not say. */
+  mask: MaskMode;
   /** SHA-256 (hex) of all the rest: equal toolsets compile to equal validators, masks, grammars and prompts. */
   hash: string;
   tools: Tool[];
@@ -61,7 +70,7 @@ export interface Toolset {
 export function readToolset(input: unknown): Toolset {
   const file = toolsetFile.safeParse(input);
   if (!file.success) throw invalid(issuesOf(file.error, ''));
-  const { name, version, description, tools } = file.data;
+  const { name, version, description, mask, tools } = file.data;
   const policyKeys = Object.keys(toolPolicy.shape);
   const policies = tools.map((tool, index) => {
     const own = Object.entries(tool).filter(([key]) => policyKeys.includes(key));
@@ -86,7 +95,7 @@ export function readToolset(input: unknown): Toolset {
     return [{ ...definition, effect, executor, timeoutMs, maxResultBytes }];
   });
   if (problems.length > 0) throw invalid(problems);
-  return withHash({ name, version, description, tools: merged });
+  return withHash({ name, version, description, mask, tools: merged });
 }
 
 /** The toolset that tools given within a request form: nothing can execute them. */
@@ -96,6 +105,7 @@ export function inlineToolset(tools: readonly ToolDefinition[]): Toolset {
     name: 'inline',
     version: '1',
     description: '',
+    mask: 'auto',
     tools: tools.map((tool) => ({ ...tool, ...policy })),
   });
 }
@@ -107,9 +117,9 @@ export function toolsWithoutExecutor(toolset: Toolset): string[] {
 
 /** Key order counts: it decides in which order the model reads the parameters. */
 function withHash(content: Omit<Toolset, 'hash'>): Toolset {
-  const { name, version, description, tools } = content;
+  const { name, version, description, mask, tools } = content;
   const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex');
-  return { name, version, description, hash, tools };
+  return { name, version, description, mask, hash, tools };
 }
 
 function defaultEffect(executor: ExecutorSpec | undefined): Effect {
