@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compileGrammar, decisionConfidence, parseCalls, renderPrompt } from '#libs/hammer';
+import { compileConstraint, compilePrompt, decisionConfidence, parseCalls } from '#libs/hammer';
 import { adapterPath, defaultModel } from '../../apps/worker/src/models/default-model.js';
 import { loadEmbeddedModel } from '../../apps/worker/src/models/embedded.js';
 import type { GenerateRequest, Model } from '../../apps/worker/src/models/model.js';
@@ -21,9 +21,9 @@ let request: (query: string, overrides?: Partial<GenerateRequest>) => GenerateRe
 beforeAll(async () => {
   model = await loadEmbeddedModel({ card, weights, adapter: adapterPath() });
   const tools = await officeTools();
-  const grammar = compileGrammar(tools, { maxCalls: 1 });
+  const { grammar } = compileConstraint(tools, { maxCalls: 1, fence: false });
   request = (query, overrides) => ({
-    prompt: renderPrompt(tools, [{ role: 'user', content: query }]),
+    prompt: compilePrompt('compact', tools).render([{ role: 'user', content: query }]),
     grammar,
     maxTokens: 256,
     signal: new AbortController().signal,
@@ -157,10 +157,11 @@ describe('generate', () => {
       $defs: { node },
     };
     const tool = { name: 'odd "tool"', description: '', parameters };
-    const grammar = compileGrammar([tool], { maxCalls: 1 }).replace(
-      /^root .*$/m,
-      'root ::= "[" call "]"',
-    );
+    const { grammar } = compileConstraint([tool], {
+      toolChoice: 'required',
+      maxCalls: 1,
+      fence: false,
+    });
     const { text, finishReason } = await model.generate(
       request('Go.', { grammar, maxTokens: 120 }),
     );

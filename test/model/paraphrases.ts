@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { ResolvedCall, ToolDefinition } from '#libs/contracts';
+import { compileToolset } from '#libs/turn';
 import type { Model } from '../../apps/worker/src/models/model.js';
-import { compileToolset, resolveCalls } from '../../apps/worker/src/resolve-calls.js';
+import { resolveCalls } from '../../apps/worker/src/resolve-calls.js';
 
 type Accepted = 'irrelevant' | Record<string, Record<string, unknown[]>>;
 
@@ -25,7 +26,7 @@ export async function officeTools(): Promise<ToolDefinition[]> {
 
 /** Asks the model for each paraphrase of the office scene, as a worker's turn does, and judges the answers. */
 export async function* judgeParaphrases(model: Model): AsyncGenerator<Verdict> {
-  const toolset = compileToolset(await officeTools(), undefined, model.card.maxCalls);
+  const toolset = compileToolset(await officeTools(), model.card);
   const cases = (await readJson('../office/paraphrases.json')) as {
     query: string;
     accept: Accepted;

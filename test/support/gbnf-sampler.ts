@@ -1,97 +1,91 @@
-/** Draws texts of a GBNF grammar, seeded: a reading of what `compileGrammar` wrote that shares no code with it. */
+import { type GbnfNode, readGbnf } from './gbnf.js';
+import { seededRandom } from './seeded-random.js';
+
+/** What a class that excludes characters is drawn from. */
+const pool = [...'aZ 0[]{}<|/é名😀\u007f\u2028"\\\n\0'].map((each) => each.codePointAt(0) ?? 0);
+/** Rules within rules, from where on the way out is taken. */
+const deep = 12;
+
+/** Draws texts of a grammar, seeded. */
 export class GbnfSampler {
-  readonly #rules: ReadonlyMap<string, string>;
-  readonly #random: () => number;
-  #depth = 0;
+  readonly #rules: ReadonlyMap<string, GbnfNode>;
+  /** Rules within rules that each rule needs at least. */
+  readonly #heights = new Map<string, number>();
+  #random = seededRandom(0);
 
-  constructor(grammar: string, seed: number) {
-    const rules = grammar.split('\n').map((line): [string, string] => {
-      const at = line.indexOf(' ::= ');
-      return [line.slice(0, at), line.slice(at + 5)];
-    });
-    this.#rules = new Map(rules);
-    let state = seed;
-    this.#random = () => {
-      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-      return state / 2 ** 32;
-    };
-  }
-
-  draw(rule = 'root'): string {
-    const body = this.#rules.get(rule);
-    if (body === undefined) throw new Error(`no rule ${rule}`);
-    this.#depth += 1;
-    const text = this.#expression(body);
-    this.#depth -= 1;
-    return text;
-  }
-
-  #expression(source: string): string {
-    const alternatives = split(source, '|');
-    // Deep down, the shortest way out: recursive values have to end.
-    const pick = this.#depth > 12 ? 0 : Math.floor(this.#random() * alternatives.length);
-    return split(alternatives[pick] ?? '', ' ')
-      .map((item) => this.#item(item))
-      .join('');
-  }
-
-  #item(item: string): string {
-    const [, body = '', quantifier] = /^(.*?)([?*]|\{\d+(?:,\d*)?\})?$/s.exec(item) ?? [];
-    const [least = 0, most = least + 3] =
-      quantifier === undefined
-        ? [1, 1]
-        : quantifier === '?'
-          ? [0, 1]
-          : quantifier === '*'
-            ? [0, 3]
-            : /^\{(\d+)\}$/.test(quantifier)
-              ? [Number(quantifier.slice(1, -1)), Number(quantifier.slice(1, -1))]
-              : quantifier.slice(1, -1).split(',').filter(Boolean).map(Number);
-    const span = this.#depth > 12 ? 0 : Math.floor(this.#random() * (most - least + 1));
-    let text = '';
-    for (let count = 0; count < least + span; count += 1) text += this.#once(body);
-    return text;
-  }
-
-  #once(body: string): string {
-    if (body.startsWith('(')) return this.#expression(body.slice(1, -1));
-    if (body.startsWith('"')) return body.slice(1, -1).replaceAll(/\\(.)/g, '$1');
-    if (!body.startsWith('[')) return this.draw(body);
-    const samples: Record<string, string> = {
-      '[^"\\\\\\x00-\\x1F\\x7F]': 'aZ 0[]{}<|é名😀\u2028',
-      '["\\\\/bfnrt]': '"\\/bfnrt',
-      '[0-9a-fA-F]': '09afAF',
-      '[1-9]': '19',
-      '[0-9]': '059',
-      '[eE]': 'eE',
-      '[-+]': '-+',
-    };
-    const characters = [...(samples[body] ?? '')];
-    if (characters.length === 0) throw new Error(`no sample for ${body}`);
-    return characters[Math.floor(this.#random() * characters.length)] ?? '';
-  }
-}
-
-/** Splits at a separator outside quotes, classes and parentheses. */
-function split(source: string, separator: string): string[] {
-  const parts = [''];
-  let depth = 0;
-  let inside = '';
-  for (let at = 0; at < source.length; at += 1) {
-    const character = source[at] ?? '';
-    let taken = character;
-    if (inside !== '') {
-      if (character === '\\') taken += source[++at] ?? '';
-      else if (character === inside) inside = '';
-    } else if (character === '"') inside = '"';
-    else if (character === '[') inside = ']';
-    else if (character === '(') depth += 1;
-    else if (character === ')') depth -= 1;
-    else if (character === separator && depth === 0) {
-      parts.push('');
-      continue;
+  constructor(grammar: string) {
+    this.#rules = readGbnf(grammar);
+    for (let changed = true; changed;) {
+      changed = false;
+      for (const [name, body] of this.#rules) {
+        const height = this.#height(body) + 1;
+        if (height < (this.#heights.get(name) ?? Infinity)) {
+          this.#heights.set(name, height);
+          changed = true;
+        }
+      }
     }
-    parts[parts.length - 1] += taken;
+    if (!this.#heights.has('root')) throw new Error('the grammar has no finite text');
   }
-  return parts.map((part) => part.trim()).filter((part) => part !== '');
+
+  draw(seed: number): string {
+    this.#random = seededRandom(seed);
+    return this.#draw({ kind: 'rule', name: 'root' }, 0);
+  }
+
+  #draw(node: GbnfNode, depth: number): string {
+    switch (node.kind) {
+      case 'rule': {
+        const body = this.#rules.get(node.name);
+        if (body === undefined) throw new Error(`no rule ${node.name}`);
+        return this.#draw(body, depth + 1);
+      }
+      case 'class':
+        return this.#character(node.negated, node.ranges);
+      case 'choice': {
+        const heights = node.parts.map((part) => this.#height(part));
+        const least = depth > deep ? Math.min(...heights) : Infinity;
+        const open = node.parts.filter(
+          (_, at) => (heights[at] ?? Infinity) <= least && heights[at] !== Infinity,
+        );
+        const picked = open[this.#below(open.length)];
+        return picked === undefined ? '' : this.#draw(picked, depth);
+      }
+      case 'sequence':
+        return node.parts.map((part) => this.#draw(part, depth)).join('');
+      case 'repeat': {
+        const { part, min, max } = node;
+        const isStuck = depth > deep || this.#height(part) === Infinity;
+        const span = isStuck ? 0 : this.#below(Math.min(max - min, 3) + 1);
+        return Array.from({ length: min + span }, () => this.#draw(part, depth)).join('');
+      }
+    }
+  }
+
+  #height(node: GbnfNode): number {
+    switch (node.kind) {
+      case 'rule':
+        return this.#heights.get(node.name) ?? Infinity;
+      case 'class':
+        return 0;
+      case 'choice':
+        return Math.min(...node.parts.map((part) => this.#height(part)));
+      case 'sequence':
+        return Math.max(0, ...node.parts.map((part) => this.#height(part)));
+      case 'repeat':
+        return node.min === 0 ? 0 : this.#height(node.part);
+    }
+  }
+
+  #character(negated: boolean, ranges: readonly [number, number][]): string {
+    const isIn = (code: number): boolean => ranges.some(([from, to]) => from <= code && code <= to);
+    const codes = negated ? pool.filter((code) => !isIn(code)) : [];
+    if (negated) return String.fromCodePoint(codes[this.#below(codes.length)] ?? 0);
+    const [from, to] = ranges[this.#below(ranges.length)] ?? [0, 0];
+    return String.fromCodePoint(from + this.#below(to - from + 1));
+  }
+
+  #below(count: number): number {
+    return Math.floor(this.#random() * count);
+  }
 }

@@ -5,10 +5,11 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { HammerlineError, QUEUES } from '#libs/contracts';
 import { ensureApiKey, IMPATIENT, openRedis, SpanStore, type Runs } from '#libs/runs';
 import { runService } from '#libs/service';
+import { parseJson } from '#libs/pyjson';
 import { startTelemetry } from '#libs/telemetry';
 import { loadToolsets } from '#libs/tools';
 import type { Queue } from 'bullmq';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppModule } from './app.module.js';
 import { authenticate } from './authenticate.js';
 import { GatewayConfig } from './config.js';
@@ -47,6 +48,7 @@ await runService('gateway', GatewayConfig, async (config, log) => {
   app.useGlobalFilters(new ProblemFilter(log, config.BODY_LIMIT_BYTES));
   const fastify = app.getHttpAdapter().getInstance();
   fastify.removeContentTypeParser('text/plain');
+  readJsonBodies(fastify);
   authenticate(fastify, runs.pool, LOGIN_PAGE);
   await serveDocs(fastify);
   await serveQueuesBoard(
@@ -66,3 +68,13 @@ await runService('gateway', GatewayConfig, async (config, log) => {
     },
   };
 });
+
+/** Fastify's own reader judges a body; `parseJson` then reads it, as one tenant's keys must not end up in another's. */
+function readJsonBodies(fastify: FastifyInstance): void {
+  const judge = fastify.getDefaultJsonParser('error', 'error');
+  const media = 'application/json';
+  fastify.removeContentTypeParser(media);
+  fastify.addContentTypeParser<string>(media, { parseAs: 'string' }, (request, body, done) => {
+    void judge(request, body, (error) => done(error, error ? undefined : parseJson(body)));
+  });
+}

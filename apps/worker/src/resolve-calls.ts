@@ -1,56 +1,26 @@
-import {
-  HammerlineError,
-  type Message,
-  type ResolvedCall,
-  type ToolDefinition,
-} from '#libs/contracts';
-import { compileGrammar, decisionConfidence, parseCalls, renderPrompt } from '#libs/hammer';
-import { maskTools } from '#libs/masking';
+import { HammerlineError, type Message, type ResolvedCall } from '#libs/contracts';
+import { decisionConfidence } from '#libs/hammer';
 import { ATTR, inSpan } from '#libs/telemetry';
-import { compileValidators } from '#libs/tools';
-import { SpanKind } from '@opentelemetry/api';
+import type { CompiledToolset, TurnAnswer } from '#libs/turn';
+import { SpanKind, type Span } from '@opentelemetry/api';
 import type { Model } from './models/model.js';
 
 const MAX_ANSWER_TOKENS = 512;
+/** How often a model is told what is wrong with its answer and asked again. */
+const MAX_REPAIRS = 1;
 
 export interface Resolution {
-  calls: ResolvedCall[];
-  /** Probability, from 0 to 1, that the model gave its own decision. */
+  calls: readonly ResolvedCall[];
+  /** Probability, from 0 to 1, that the model gave its own decision; the least one where it was asked again. */
   confidence: number;
 }
 
-/** A toolset made ready for the model, masked or plain. Costs milliseconds: keep it per content hash. */
-export interface CompiledToolset {
-  masked: boolean;
-  /** What the model sees. */
-  tools: ToolDefinition[];
-  grammar: string;
-  unmask: (call: ResolvedCall) => ResolvedCall;
-  validate: (call: ResolvedCall) => { pointer: string; detail: string }[];
-}
-
-/** @param maskKey keys the masked names: the same key and tools always give the same prompt; absent: no masking */
-export function compileToolset(
-  tools: readonly ToolDefinition[],
-  maskKey: string | undefined,
-  maxCalls: number,
-): CompiledToolset {
-  const masking = maskKey === undefined ? undefined : maskTools(tools, maskKey);
-  const shown = masking?.tools ?? [...tools];
-  const { validate } = compileValidators(tools);
-  return {
-    masked: masking !== undefined,
-    tools: shown,
-    grammar: compileGrammar(shown, { maxCalls }),
-    unmask: masking?.unmask ?? ((call) => call),
-    validate,
-  };
-}
-
 /**
- * One turn's question to the model: prompt → answer → calls under their real names, each validated against its tool.
- * No call is `[]`: no tool fits. Throws what the model throws, and `invalid_call` (retryable by nobody: decoding is
- * greedy) when an answer is cut short or breaks a schema.
+ * One turn's question to the model: its calls under their real names, each validated against its tool. No call: no tool
+ * fits. An answer that is refused goes back to the model once, with what is wrong.
+ *
+ * Throws what the model throws; `needs_input` when the request lacks something that a tool requires; `invalid_call`
+ * when the repaired answer is refused too, or one does not end. Neither is retryable: decoding is greedy.
  */
 export async function resolveCalls(
   model: Model,
@@ -58,54 +28,116 @@ export async function resolveCalls(
   messages: readonly Message[],
   signal: AbortSignal,
 ): Promise<Resolution> {
-  const generation = await inSpan(
-    `chat ${model.card.name}`,
-    {
-      kind: SpanKind.CLIENT,
-      attributes: {
-        [ATTR.genAiOperation]: 'chat',
-        [ATTR.genAiProvider]: model.card.runtime,
-        [ATTR.genAiRequestModel]: model.card.name,
-        [ATTR.genAiRequestMaxTokens]: MAX_ANSWER_TOKENS,
-        [ATTR.masked]: toolset.masked,
-      },
-    },
-    async (span) => {
-      const answer = await model.generate({
-        prompt: renderPrompt(toolset.tools, messages),
-        grammar: toolset.grammar,
-        maxTokens: MAX_ANSWER_TOKENS,
-        signal,
-      });
-      span.setAttributes({
-        [ATTR.genAiResponseFinishReasons]: [answer.finishReason],
-        [ATTR.genAiInputTokens]: answer.usage.inputTokens,
-        [ATTR.genAiOutputTokens]: answer.usage.outputTokens,
-        [ATTR.confidence]: decisionConfidence(answer.tokens),
-      });
-      return answer;
-    },
-  );
-  if (generation.finishReason === 'length') {
-    throw new HammerlineError(
-      'invalid_call',
-      `The model's answer did not end within ${MAX_ANSWER_TOKENS} tokens.`,
-    );
-  }
-  const parsed = parseCalls(generation.text);
-  if (!parsed.ok) {
-    throw new HammerlineError(
-      'invalid_call',
-      `The model's answer is no list of calls: ${parsed.reason}`,
-    );
-  }
-  const calls = parsed.calls.map(toolset.unmask);
-  for (const call of calls) {
-    const faults = toolset.validate(call);
-    if (faults.length > 0) {
-      const where = faults.map(({ pointer, detail }) => `${pointer || '/'} ${detail}`).join('; ');
-      throw new HammerlineError('invalid_call', `${call.name}: ${where}`);
+  let conversation = messages;
+  let leastConfidence = 1;
+  for (let repair = 0; ; repair++) {
+    const question = { model, toolset, messages: conversation, repair, signal };
+    const { text, answer, confidence } = await ask(question);
+    leastConfidence = Math.min(leastConfidence, confidence);
+    switch (answer.outcome) {
+      case 'calls':
+        return { calls: answer.calls, confidence: leastConfidence };
+      case 'irrelevant':
+        return { calls: [], confidence: leastConfidence };
+      case 'needs_input':
+        throw new HammerlineError('needs_input', describeNeed(answer));
+      case 'answer':
+      case 'invalid': {
+        const fault = describeFault(answer);
+        if (repair === MAX_REPAIRS) throw new HammerlineError('invalid_call', fault.message);
+        conversation = [
+          ...conversation,
+          { role: 'assistant', content: text },
+          // Not as a tool's result: one of the prompts leaves out all roles but this.
+          { role: 'user', content: fault.request },
+        ];
+      }
     }
   }
-  return { calls, confidence: decisionConfidence(generation.tokens) };
+}
+
+interface Question {
+  model: Model;
+  toolset: CompiledToolset;
+  messages: readonly Message[];
+  repair: number;
+  signal: AbortSignal;
+}
+
+function ask({ model, toolset, messages, repair, signal }: Question) {
+  const { card } = model;
+  const { masking } = toolset;
+  const attributes = {
+    [ATTR.genAiOperation]: 'chat',
+    [ATTR.genAiProvider]: card.runtime,
+    [ATTR.genAiRequestModel]: card.name,
+    [ATTR.genAiRequestMaxTokens]: MAX_ANSWER_TOKENS,
+    [ATTR.repair]: repair,
+    [ATTR.masked]: masking !== undefined,
+    ...(masking && {
+      [ATTR.maskNames]: Object.entries(masking.names.functions).map((pair) => pair.join('=')),
+    }),
+  };
+  return inSpan(`chat ${card.name}`, { kind: SpanKind.CLIENT, attributes }, async (span) => {
+    const generation = await model.generate({
+      prompt: toolset.prompt(messages),
+      grammar: toolset.constraint.grammar,
+      maxTokens: MAX_ANSWER_TOKENS,
+      signal,
+    });
+    const confidence = decisionConfidence(generation.tokens);
+    span.setAttributes({
+      [ATTR.genAiResponseFinishReasons]: [generation.finishReason],
+      [ATTR.genAiInputTokens]: generation.usage.inputTokens,
+      [ATTR.genAiOutputTokens]: generation.usage.outputTokens,
+      [ATTR.confidence]: confidence,
+    });
+    if (generation.finishReason === 'length') {
+      // Not read, as the model may have meant to write more, and not repaired: it would run on again.
+      const message = `The model's answer did not end within ${MAX_ANSWER_TOKENS} tokens.`;
+      throw new HammerlineError('invalid_call', message);
+    }
+    const answer = toolset.read(generation.text);
+    describe(answer, span);
+    return { text: generation.text, answer, confidence };
+  });
+}
+
+function describe(answer: TurnAnswer, span: Span): void {
+  span.setAttribute(ATTR.outcome, answer.outcome);
+  if ('parser' in answer) span.setAttribute(ATTR.parser, answer.parser);
+  if (answer.outcome !== 'calls') return;
+  span.setAttributes({
+    [ATTR.callsWritten]: answer.written.map(signature),
+    [ATTR.callsResolved]: answer.calls.map(signature),
+  });
+}
+
+function signature(call: ResolvedCall): string {
+  return `${call.name}(${Object.keys(call.arguments).join(', ')})`;
+}
+
+function describeNeed({
+  tool,
+  parameters,
+}: {
+  tool: string;
+  parameters: readonly string[];
+}): string {
+  return `The request does not say what ${tool} requires: ${parameters.join(', ')}.`;
+}
+
+/** What people are told of an answer that cannot be used, and the model that is asked for another one. */
+function describeFault(answer: Extract<TurnAnswer, { outcome: 'answer' | 'invalid' }>): {
+  message: string;
+  request: string;
+} {
+  const { reason, message } =
+    answer.outcome === 'invalid'
+      ? answer
+      : { reason: 'It holds no list of calls.', message: 'The answer holds no list of calls.' };
+  return {
+    message,
+    request: `Your last answer cannot be used. ${reason} Give the corrected list of calls, and nothing else.`,
+  };
 }

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { HammerlineError, type ErrorRecord, type MaskMode } from '#libs/contracts';
+import { maskKey } from '#libs/masking';
 import type { RunRecord, Runs } from '#libs/runs';
 import { ATTR, type Logger } from '#libs/telemetry';
 import type { Toolset } from '#libs/tools';
+import { compileToolset, type CompiledToolset } from '#libs/turn';
 import { trace } from '@opentelemetry/api';
 import { LRUCache } from 'lru-cache';
 import { v7 as uuidv7 } from 'uuid';
 import type { Model } from './models/model.js';
-import { compileToolset, resolveCalls, type CompiledToolset } from './resolve-calls.js';
+import { resolveCalls } from './resolve-calls.js';
 
 /** A turn that takes longer is given up and tried again: its model hangs. */
 const TURN_WITHIN_MS = 180_000;
@@ -27,8 +29,12 @@ export function createTurnTaker(deps: {
     let entry = compiled.get(key);
     if (!entry) {
       const toolset = (await runs.engine.ledger.toolset(run.toolsetHash)) as Toolset;
-      const maskKey = masked ? `${run.tenantId}/${run.toolsetHash}` : undefined;
-      entry = { toolset, ready: compileToolset(toolset.tools, maskKey, model.card.maxCalls) };
+      const ready = compileToolset(toolset.tools, {
+        flavour: model.card.flavour,
+        maxCalls: model.card.maxCalls,
+        mask: masked ? { key: maskKey(run.tenantId, run.toolsetHash) } : undefined,
+      });
+      entry = { toolset, ready };
       compiled.set(key, entry);
     }
     return entry;

@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   model_failed: { retryable: true, title: 'The model failed to answer' },
   context_overflow: { retryable: false, title: 'The prompt is longer than the model can read' },
   invalid_call: { retryable: false, title: 'The model asked for a call that its tool refuses' },
+  needs_input: { retryable: false, title: 'The request lacks what a tool requires' },
   turn_abandoned: { retryable: false, title: 'Every process that took the turn died' },
   // a call
   low_confidence: { retryable: false, title: 'The model was too unsure for a call with an effect' },

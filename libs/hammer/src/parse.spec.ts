@@ -24,6 +24,16 @@ describe('parseCalls', () => {
     },
   );
 
+  it('keeps long digits that no number loses', () => {
+    const values = {
+      text: '90071992547409931234',
+      integer: 9007199254740992,
+      ratio: 0.1234567890123456,
+    };
+    const text = JSON.stringify([{ name: 'a', arguments: values }]);
+    expect(parseCalls(text)).toEqual({ ok: true, calls: [{ name: 'a', arguments: values }] });
+  });
+
   it('keeps fences and backticks inside a string', () => {
     const text = '[{"name": "a", "arguments": {"x": "```js\\n1\\n```"}}]';
     expect(parseCalls(text)).toEqual({
@@ -47,6 +57,10 @@ describe('parseCalls', () => {
     ['[{"name": "a", "arguments": []}]', 'call 1 has no arguments object'],
     ['[{"name": "a", "arguments": "{}"}]', 'call 1 has no arguments object'],
     ['[{"name": "a", "arguments": {}, "id": 1}]', 'call 1 has an unknown member "id"'],
+    ['[{"name": "a", "arguments": {"x": 9007199254740993}}]', 'the number 9007199254740993'],
+    ['[{"name": "a", "arguments": {"x": [1e400]}}]', 'the number 1e400'],
+    ['````', 'not JSON'],
+    ['```JSON\n[]\n```', 'not JSON'],
   ])('refuses %j', (text, reason) => {
     expect(parseCalls(text)).toEqual({ ok: false, reason: expect.stringContaining(reason) });
   });

@@ -1,4 +1,6 @@
+import { parseJson } from '#libs/pyjson';
 import { isObject } from './json.js';
+import { readLiteral } from './tolerant-reader.js';
 
 /** A call as the model wrote it: not validated, not authorised. */
 export interface ParsedCall {
@@ -10,33 +12,48 @@ export type ParseResult =
   | { readonly ok: true; readonly calls: readonly ParsedCall[] }
   | { readonly ok: false; readonly reason: string };
 
+/** Whether JSON may hold a number that is no finite double, or an integer that is no exact one. */
+const hugeNumber = /\d{16}|\d[eE]\+?\d{3}/;
+
 /**
- * Reads a model's answer: a JSON list of `{name, arguments}`, bare or in one Markdown fence. An empty list is the
- * model's "no tool fits". Nothing is repaired: any other text is refused with a reason that can be shown to the model.
+ * The strict step of `readAnswer`: a JSON list of `{name, arguments}`, bare or in one Markdown fence, without a tag or
+ * tagged `json`. An empty list is the model's "no tool fits". Nothing is repaired: any other text is refused with a
+ * reason that can be shown to the model, also one with a number that a double does not hold, which would be rounded.
  *
  * Keys such as `__proto__` in arguments stay ordinary own keys, as `JSON.parse` makes them.
  */
 export function parseCalls(text: string): ParseResult {
+  const json = unfence(text);
   let value: unknown;
   try {
-    value = JSON.parse(unfence(text));
+    value = parseJson(json);
   } catch (error) {
     return refuse(`not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (hugeNumber.test(json)) {
+    const { problem } = readLiteral(json);
+    if (problem !== undefined) return refuse(problem);
   }
   if (!Array.isArray(value)) return refuse('not a list of calls');
   const calls: ParsedCall[] = [];
   for (const [index, element] of value.entries()) {
-    const at = `call ${index + 1}`;
-    if (!isObject(element)) return refuse(`${at} is not an object`);
-    // Own members only: a `__proto__` key must not lend an element the members that it lacks.
-    const { name, arguments: values, ...others } = element;
-    const surplus = Object.keys(others)[0];
-    if (surplus !== undefined) return refuse(`${at} has an unknown member "${surplus}"`);
-    if (typeof name !== 'string' || name === '') return refuse(`${at} has no name`);
-    if (!isObject(values)) return refuse(`${at} has no arguments object`);
-    calls.push({ name, arguments: values });
+    const call = toCall(element);
+    if (typeof call === 'string') return refuse(`call ${index + 1} ${call}`);
+    calls.push(call);
   }
   return { ok: true, calls };
+}
+
+/** A call from `{name, arguments}`, or what is wrong with it. */
+export function toCall(element: unknown): ParsedCall | string {
+  if (!isObject(element)) return 'is not an object';
+  // Own members only: a `__proto__` key must not lend an element the members that it lacks.
+  const { name, arguments: values, ...others } = element;
+  const surplus = Object.keys(others)[0];
+  if (surplus !== undefined) return `has an unknown member "${surplus.slice(0, 60)}"`;
+  if (typeof name !== 'string' || name === '') return 'has no name';
+  if (!isObject(values)) return 'has no arguments object';
+  return { name, arguments: values };
 }
 
 function refuse(reason: string): ParseResult {
@@ -44,5 +61,7 @@ function refuse(reason: string): ParseResult {
 }
 
 function unfence(text: string): string {
-  return /^\s*```(?:json)?\s*\n?([\s\S]*?)```\s*$/.exec(text)?.[1] ?? text;
+  const trimmed = text.trim();
+  const isFenced = trimmed.length >= 6 && trimmed.startsWith('```') && trimmed.endsWith('```');
+  return isFenced ? trimmed.slice(3, -3).replace(/^json/, '') : text;
 }

@@ -1,1 +1,10 @@
-export { maskTools, type Masking } from './mask.js';
+export { type MaskedNames, maskKey, type Masking, type MaskOptions, maskTools } from './mask.js';
+export { MASK_STYLES, type MaskStyle } from './mask-styles.js';
+export { irrelevanceRows } from './irrelevance.js';
+export { maskRows, type MaskRowsOptions, trainingRows } from './mask-rows.js';
+export { maskSample, type MaskingMode } from './mask-sample.js';
+export { maskingFaults } from './masking-faults.js';
+export { Random } from './random.js';
+export { NAMING_STYLES, type NamingStyle } from './rename-names.js';
+export { renameSample, renameTools, type Renaming } from './rename-tools.js';
+export type { Sample } from './sample.js';

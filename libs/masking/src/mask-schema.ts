@@ -1,119 +1,118 @@
 import type { JsonSchema } from '#libs/contracts';
-
-/** Keywords by where they hold schemas: under names of parameters, under other names, in a list, or directly. */
-const parameterMaps = new Set(['properties', 'dependentSchemas']);
-const otherMaps = new Set(['$defs', 'definitions', 'patternProperties']);
-const lists = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems']);
-const slots = new Set([
-  'items',
-  'additionalProperties',
-  'contains',
-  'not',
-  'if',
-  'then',
-  'else',
-  'propertyNames',
-  'unevaluatedItems',
-  'unevaluatedProperties',
-]);
-
-/** The names of parameters that a schema declares at any depth, first appearance first. */
-export function parameterNames(schema: unknown): Set<string> {
-  const names = new Set<string>();
-  rewrite(schema, (name) => {
-    names.add(name);
-    return name;
-  });
-  return names;
-}
+import { isObject, keywordRoles, setMember } from './mask-keywords.js';
+import { Places } from './mask-places.js';
+import { followReference } from './mask-references.js';
+import { maskText, type MentionedNames } from './mask-texts.js';
+import { masking, renameMembers } from './mask-values.js';
 
 /**
- * A copy of a schema with its parameters renamed at any depth, in `properties`, `required`, what depends on them and
- * references through them. Nothing else changes: not the order, descriptions, enums or defaults.
+ * A schema under masks: wherever it lists parameters or refers through them, in the keys of `default` and `examples`
+ * (where the schema lists them), and in mentions within `description` and `title` (see {@link maskText}). Nothing else
+ * changes, neither the order nor `enum` and `const`. Parts without a name are shared with the original.
  *
- * @param masks masks by name; a name without one stays
+ * @param names those that texts may mention
  */
-export function maskSchema(schema: JsonSchema, masks: ReadonlyMap<string, string>): JsonSchema {
-  const mask = (name: string): string => masks.get(name) ?? name;
-  return rewrite(schema, mask, mask) as JsonSchema;
+export function maskSchema(
+  root: JsonSchema,
+  places: Places,
+  names: readonly MentionedNames[],
+): JsonSchema {
+  return new SchemaMasker(root, places, names).schema(root) as JsonSchema;
 }
 
-/**
- * @param declared what becomes of a name that `properties` declares
- * @param mentioned what becomes of a name in other places
- */
-function rewrite(
-  schema: unknown,
-  declared: (name: string) => string,
-  mentioned: (name: string) => string = (name) => name,
-): unknown {
-  if (!isObject(schema)) return schema;
-  const inner = (value: unknown): unknown => rewrite(value, declared, mentioned);
-  return mapMembers(schema, (key, value) => {
-    if (parameterMaps.has(key)) {
-      const rename = key === 'properties' ? declared : mentioned;
-      return [key, mapMembers(value, (name, member) => [rename(name), inner(member)])];
-    }
-    if (otherMaps.has(key))
-      return [key, mapMembers(value, (name, member) => [name, inner(member)])];
-    if (lists.has(key)) return [key, Array.isArray(value) ? value.map(inner) : value];
-    if (slots.has(key)) return [key, inner(value)];
-    if (key === 'required') return [key, mapNames(value, mentioned)];
-    if (key === 'dependentRequired') {
-      const members = mapMembers(value, (name, list) => [
-        mentioned(name),
-        mapNames(list, mentioned),
-      ]);
-      return [key, members];
-    }
-    if (key === '$ref')
-      return [key, typeof value === 'string' ? maskReference(value, mentioned) : value];
-    return [key, value];
-  });
-}
+class SchemaMasker {
+  readonly #root: JsonSchema;
+  readonly #places: Places;
+  readonly #names: readonly MentionedNames[];
 
-/** Follows a JSON Pointer as far as it stays among schemas, and renames the parameters on its way. */
-function maskReference(reference: string, mask: (name: string) => string): string {
-  if (!reference.startsWith('#/')) return reference;
-  const steps = reference.slice(2).split('/');
-  for (let at = 0; at < steps.length; at++) {
-    const keyword = steps[at] ?? '';
-    const name = steps[at + 1];
-    if (slots.has(keyword)) continue;
-    if (name === undefined) break;
-    if (parameterMaps.has(keyword)) steps[at + 1] = encodeStep(mask(decodeStep(name)));
-    else if (!otherMaps.has(keyword) && !lists.has(keyword)) break;
-    at++; // past the name
+  constructor(root: JsonSchema, places: Places, names: readonly MentionedNames[]) {
+    this.#root = root;
+    this.#places = places;
+    this.#names = names;
   }
-  return `#/${steps.join('/')}`;
-}
 
-function decodeStep(step: string): string {
-  try {
-    return decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~');
-  } catch {
-    return step; // a bad percent escape: no name
+  /** @param schema a schema, or a list of them */
+  schema(schema: unknown): unknown {
+    if (typeof schema !== 'object' || schema === null) return schema;
+    if (Array.isArray(schema)) return schema.map((member) => this.schema(member));
+    const members = schema as JsonSchema;
+    let masked = members;
+    for (const keyword of Object.keys(members)) {
+      const value = members[keyword];
+      const changed = this.#keyword(keyword, value, members);
+      if (changed === value) continue;
+      if (masked === members) masked = { ...members };
+      masked[keyword] = changed;
+    }
+    return masked;
+  }
+
+  #keyword(keyword: string, value: unknown, schema: JsonSchema): unknown {
+    switch (keywordRoles.get(keyword)) {
+      case 'properties':
+      case 'dependents':
+        return this.#map(value, (name) => this.#mask(name));
+      case 'definitions':
+        return this.#map(value, (name) => name);
+      case 'schemas':
+        return this.schema(value);
+      case 'names':
+        return this.#nameList(value);
+      case 'discriminator':
+        return this.#discriminator(value);
+      case 'reference':
+        if (typeof value !== 'string') return value;
+        return followReference(this.#root, value, this.#places.masks).masked;
+      case 'text':
+        if (typeof value !== 'string') return value;
+        return maskText(value, this.#names, (name) => isValue(name, schema));
+      case 'sample':
+        return this.#sample(value, schema);
+      case 'samples':
+        return Array.isArray(value) ? value.map((sample) => this.#sample(sample, schema)) : value;
+      case 'literal':
+      case undefined:
+        return value;
+    }
+  }
+
+  #map(map: unknown, rename: (name: string) => string): unknown {
+    if (!isObject(map)) return map;
+    const masked: Record<string, unknown> = {};
+    for (const name of Object.keys(map)) {
+      const member = map[name];
+      const isNames = Array.isArray(member);
+      setMember(masked, rename(name), isNames ? this.#nameList(member) : this.schema(member));
+    }
+    return masked;
+  }
+
+  #nameList(value: unknown): unknown {
+    if (!Array.isArray(value)) return value;
+    return value.map((name: unknown) => (typeof name === 'string' ? this.#mask(name) : name));
+  }
+
+  #discriminator(value: unknown): unknown {
+    if (!isObject(value) || typeof value.propertyName !== 'string') return value;
+    return { ...value, propertyName: this.#mask(value.propertyName) };
+  }
+
+  #sample(value: unknown, schema: JsonSchema): unknown {
+    if (typeof value !== 'object' || value === null) return value;
+    return renameMembers(value, this.#places.at([schema]), masking);
+  }
+
+  #mask(name: string): string {
+    return this.#places.masks.get(name) ?? name;
   }
 }
 
-function encodeStep(name: string): string {
-  return encodeURIComponent(name.toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1'));
-}
-
-function mapNames(value: unknown, mask: (name: string) => string): unknown {
-  if (!Array.isArray(value)) return value;
-  return value.map((name: unknown) => (typeof name === 'string' ? mask(name) : name));
-}
-
-/** Object.fromEntries makes own members of every name, also of `__proto__`. */
-function mapMembers(
-  value: unknown,
-  map: (key: string, value: unknown) => [string, unknown],
-): unknown {
-  if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => map(key, member)));
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** Whether a word is one of the values that a schema, or that of its items, allows or starts from. */
+function isValue(
+  word: string,
+  { enum: allowed, const: only, default: initial, items }: JsonSchema,
+): boolean {
+  if (only === word || initial === word) return true;
+  if (Array.isArray(allowed) && allowed.includes(word)) return true;
+  return isObject(items) && isValue(word, items);
 }

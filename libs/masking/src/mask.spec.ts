@@ -1,194 +1,60 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonSchema, ToolDefinition } from '#libs/contracts';
-import { maskTools } from './mask.js';
+import { maskKey, type Masking, maskTools } from './mask.js';
+import { MASK_STYLES } from './mask-styles.js';
 
-type Random = () => number;
-
-/** A small seeded generator (mulberry32): a failing seed is in the test's name. */
-function seeded(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+function tool(name: string, properties: JsonSchema, more: JsonSchema = {}): ToolDefinition {
+  return { name, description: '', parameters: { type: 'object', properties, ...more } };
 }
 
-const pieces = [
-  'city',
-  'Ünï',
-  '日本',
-  '🙂',
-  '__proto__',
-  'constructor',
-  '10',
-  '2',
-  '',
-  'a/b',
-  '~',
-  '%',
-  '\ud800',
-];
-
-function pick<T>(random: Random, items: readonly T[]): T {
-  return items[Math.floor(random() * items.length)] as T;
+/** The masks of parameters of the only tool, by name. */
+function masksOf({ names, tools }: Masking): Record<string, string> {
+  const parameters = names.parameters[tools[0]?.name ?? ''] ?? {};
+  return Object.fromEntries(Object.entries(parameters).map(([mask, name]) => [name, mask]));
 }
 
-function someNames(random: Random, most: number): string[] {
-  const count = Math.floor(random() * (most + 1));
-  return [
-    ...new Set(
-      Array.from(
-        { length: count },
-        () => pick(random, pieces) + (random() < 0.3 ? '' : pick(random, pieces)),
-      ),
-    ),
-  ];
+function maskOne(
+  properties: JsonSchema,
+  more: JsonSchema = {},
+): Masking & { schema: JsonSchema; masks: Record<string, string> } {
+  const masking = maskTools([tool('f', properties, more)], { key: 'key' });
+  return { ...masking, schema: masking.tools[0]?.parameters ?? {}, masks: masksOf(masking) };
 }
 
-function someSchema(random: Random, depth: number): JsonSchema {
-  const kind =
-    depth === 0 ? 'string' : pick(random, ['string', 'object', 'object', 'array', 'map']);
-  if (kind === 'array') return { type: 'array', items: someSchema(random, depth - 1) };
-  if (kind === 'map')
-    return { type: 'object', additionalProperties: someSchema(random, depth - 1) };
-  if (kind === 'string') return { type: 'string', description: pick(random, pieces), enum: ['x'] };
-  const names = someNames(random, 4);
-  return {
-    type: 'object',
-    properties: Object.fromEntries(names.map((name) => [name, someSchema(random, depth - 1)])),
-    required: names.filter(() => random() < 0.5),
-  };
-}
-
-function someTools(random: Random): ToolDefinition[] {
-  return [...new Set([...someNames(random, 5), 'last'])].map((name) => ({
-    name,
-    description: `what ${name} does`,
-    parameters: {
+const weather: ToolDefinition = tool(
+  'get_weather',
+  {
+    city: { type: 'string', enum: ['city', 'Oslo'], default: 'city' },
+    place: {
       type: 'object',
-      properties: Object.fromEntries(
-        someNames(random, 5).map((parameter) => [parameter, someSchema(random, 3)]),
-      ),
+      properties: { city: { type: 'string' }, 'a/b': { $ref: '#/properties/city' } },
+      required: ['a/b'],
     },
-  }));
-}
-
-/** Arguments for a schema: from equal seeds, equal but for the names in the schema. */
-function someValue(schema: JsonSchema, random: Random): unknown {
-  if (schema.type === 'string') return pick(random, pieces);
-  if (schema.type === 'array') {
-    return Array.from({ length: Math.floor(random() * 3) }, () =>
-      someValue(schema.items as JsonSchema, random),
-    );
-  }
-  if (schema.additionalProperties !== undefined) {
-    const values = schema.additionalProperties as JsonSchema;
-    return Object.fromEntries(
-      someNames(random, 2).map((name) => [name, someValue(values, random)]),
-    );
-  }
-  const properties = Object.entries(schema.properties as Record<string, JsonSchema>);
-  return Object.fromEntries(
-    properties.flatMap(([name, property]) =>
-      random() < 0.7 ? [[name, someValue(property, random)]] : [],
-    ),
-  );
-}
-
-function someArguments(tool: ToolDefinition, seed: number): Record<string, unknown> {
-  return someValue(tool.parameters, seeded(seed)) as Record<string, unknown>;
-}
-
-function propertyNames(schema: unknown): string[] {
-  if (typeof schema !== 'object' || schema === null) return [];
-  const { properties, items, additionalProperties } = schema as JsonSchema;
-  const own = Object.entries(properties ?? {});
-  return [
-    ...own.map(([name]) => name),
-    ...[...own.map(([, member]) => member as unknown), items, additionalProperties].flatMap(
-      propertyNames,
-    ),
-  ];
-}
-
-const weather: ToolDefinition = {
-  name: 'get_weather',
-  description: 'Weather in a city.',
-  parameters: {
-    type: 'object',
-    properties: {
-      city: {
-        type: 'string',
-        description: 'City, as city.',
-        enum: ['city', 'Oslo'],
-        default: 'city',
-      },
-      place: {
-        type: 'object',
-        properties: { city: { type: 'string' }, 'a/b': { $ref: '#/properties/city' } },
-        required: ['a/b'],
-      },
-      days: { type: 'array', items: { $ref: '#/properties/place/properties/a~1b' } },
-      tree: { $ref: '#/$defs/city' },
-    },
+    days: { type: 'array', items: { $ref: '#/properties/place/properties/a~1b' } },
+    tree: { $ref: '#/$defs/city' },
+  },
+  {
     required: ['city', 'days'],
     dependentRequired: { place: ['city'] },
     $defs: { city: { type: 'object', properties: { city: { $ref: '#/$defs/city' } } } },
   },
-};
+);
 
 describe('maskTools', () => {
-  it('gives every call back', () => {
-    for (let seed = 0; seed < 300; seed++) {
-      const tools = someTools(seeded(seed));
-      const { tools: masked, unmask } = maskTools(tools, 'key');
-      tools.forEach((tool, index) => {
-        const hidden = masked[index] as ToolDefinition;
-        const call = { name: tool.name, arguments: someArguments(tool, seed) };
-        const maskedCall = { name: hidden.name, arguments: someArguments(hidden, seed) };
-        // As text, too: it shows order and own `__proto__` members, which toEqual passes over.
-        expect(JSON.stringify(unmask(maskedCall)), `seed ${seed}`).toBe(JSON.stringify(call));
-      });
-    }
-  });
-
-  it('hides every name, each in a mask of its own', () => {
-    for (let seed = 0; seed < 300; seed++) {
-      const tools = someTools(seeded(seed));
-      const { tools: masked, names } = maskTools(tools, 'key');
-      expect([...names.values()]).toEqual(tools.map((tool) => tool.name));
-      expect([...names.keys()]).toEqual(masked.map((tool) => tool.name));
-      tools.forEach((tool, index) => {
-        const hidden = masked[index] as ToolDefinition;
-        expect(hidden.name).toMatch(/^[A-Za-z][A-Za-z0-9_.]{4,14}$/);
-        const real = propertyNames(tool.parameters);
-        const masks = propertyNames(hidden.parameters);
-        for (const mask of masks) expect(mask).toMatch(/^[A-Za-z][A-Za-z0-9_.]{3,9}$/);
-        const pairs = real.map((name, at) => JSON.stringify([name, masks[at]]));
-        expect(masks, `seed ${seed}`).toHaveLength(real.length);
-        expect(new Set(pairs).size, `seed ${seed}`).toBe(new Set(real).size);
-        expect(new Set(masks).size, `seed ${seed}`).toBe(new Set(real).size);
-      });
-    }
-  });
-
-  it('renames parameters wherever a schema names them, and nothing else', () => {
-    const { tools } = maskTools([weather], 'key');
-    const text = JSON.stringify(tools[0]?.parameters);
-    const masks = Object.keys(tools[0]?.parameters.properties as object);
-    const [city, place, days, tree] = masks as [string, string, string, string];
-    const slash = text.match(/"required":\["([^"]+)"\]\}/)?.[1] as string;
-    expect(JSON.parse(text)).toEqual({
+  it('renames parameters wherever a schema lists them, and nothing else', () => {
+    const masking = maskTools([weather], { key: 'key' });
+    const {
+      city,
+      place,
+      days,
+      tree,
+      'a/b': slash,
+    } = masksOf(masking) as Record<string, string> &
+      Record<'city' | 'place' | 'days' | 'tree' | 'a/b', string>;
+    expect(masking.tools[0]?.parameters).toEqual({
       type: 'object',
       properties: {
-        [city]: {
-          type: 'string',
-          description: 'City, as city.',
-          enum: ['city', 'Oslo'],
-          default: 'city',
-        },
+        [city]: { type: 'string', enum: ['city', 'Oslo'], default: 'city' },
         [place]: {
           type: 'object',
           properties: { [city]: { type: 'string' }, [slash]: { $ref: `#/properties/${city}` } },
@@ -201,82 +67,224 @@ describe('maskTools', () => {
       dependentRequired: { [place]: [city] },
       $defs: { city: { type: 'object', properties: { [city]: { $ref: '#/$defs/city' } } } },
     });
-    expect(tools[0]?.description).toBe('Weather in a city.');
   });
 
-  it('gives equal masks for an equal key, and others for another key or another tool', () => {
-    const [again, same, other] = ['k1', 'k1', 'k2'].map((key) => maskTools([weather], key).tools);
+  it('renames where other keywords list a parameter, also a discriminator', () => {
+    const { schema, masks } = maskOne(
+      { kind: { type: 'string' }, a: {} },
+      {
+        dependentSchemas: { a: { required: ['b'] } },
+        anyOf: [{ required: ['c'] }, { not: { required: ['d'] } }],
+        discriminator: { propertyName: 'kind' },
+      },
+    );
+    const { kind, a, b, c, d } = masks as Record<'kind' | 'a' | 'b' | 'c' | 'd', string>;
+    expect(schema).toEqual({
+      type: 'object',
+      properties: { [kind]: { type: 'string' }, [a]: {} },
+      dependentSchemas: { [a]: { required: [b] } },
+      anyOf: [{ required: [c] }, { not: { required: [d] } }],
+      discriminator: { propertyName: kind },
+    });
+  });
+
+  it('renames the keys of defaults and examples, and keeps names that enum or const need', () => {
+    const place = { type: 'object', properties: { city: {}, note: { enum: [{ size: 1 }] } } };
+    const { schema, masks } = maskOne({
+      place: { ...place, default: { city: 'Oslo', free: 1 }, examples: [{ city: 'Rome' }] },
+      size: {},
+    });
+    expect(masks.size).toBeUndefined();
+    const [shown] = Object.values(schema.properties as JsonSchema) as [JsonSchema];
+    expect(shown.default).toEqual({ [masks.city ?? '']: 'Oslo', free: 1 });
+    expect(shown.examples).toEqual([{ [masks.city ?? '']: 'Rome' }]);
+    expect(Object.values(shown.properties as JsonSchema)).toContainEqual({ enum: [{ size: 1 }] });
+  });
+
+  it('keeps names that a pattern judges, there and only there', () => {
+    const inner = { type: 'object', properties: { b: {} }, patternProperties: { '^b': {} } };
+    const { masks } = maskOne(
+      { a: inner, c: { allOf: [{ properties: { d: {} } }, { $ref: '#/$defs/names' }] } },
+      { $defs: { names: { propertyNames: { enum: ['d'] } } } },
+    );
+    expect(Object.keys(masks)).toEqual(['a', 'c']);
+  });
+
+  it('renames in places where a schema lists the parameter, and leaves data alone', () => {
+    const leaf = { type: 'object', properties: { city: {} } };
+    const { mask, masks } = maskOne(
+      {
+        branch: { anyOf: [{ type: 'string' }, leaf] },
+        both: { allOf: [leaf, { properties: { more: leaf } }] },
+        list: { type: 'array', prefixItems: [{}, leaf], items: { $ref: '#/$defs/Leaf' } },
+        map: { type: 'object', additionalProperties: leaf },
+        some: { type: 'object', patternProperties: { '^x_': leaf } },
+        free: { type: 'object' },
+        tree: { $ref: '#/$defs/Tree' },
+        chosen: { if: { required: ['on'] }, then: leaf, else: { properties: { off: leaf } } },
+      },
+      { $defs: { Leaf: leaf, Tree: { properties: { next: { $ref: '#/$defs/Tree' }, city: {} } } } },
+    );
+    const m = (name: string): string => masks[name] ?? name;
+    const data = { city: { city: 1 } };
+    const args = {
+      branch: data,
+      both: { ...data, more: data },
+      list: [data, data, data],
+      map: { city: data, other: data },
+      some: { x_1: data, other: data },
+      free: data,
+      tree: { city: 1, next: { next: data } },
+      chosen: { on: 1, city: 2, off: data },
+      unknown: data,
+    };
+    const hidden = { [m('city')]: { city: 1 } };
+    expect(mask({ name: 'f', arguments: args }).arguments).toEqual({
+      [m('branch')]: hidden,
+      [m('both')]: { ...hidden, [m('more')]: hidden },
+      [m('list')]: [data, hidden, hidden],
+      [m('map')]: { city: hidden, other: hidden },
+      [m('some')]: { x_1: hidden, other: data },
+      [m('free')]: data,
+      [m('tree')]: { [m('city')]: 1, [m('next')]: { [m('next')]: hidden } },
+      [m('chosen')]: { [m('on')]: 1, [m('city')]: 2, [m('off')]: hidden },
+      unknown: data,
+    });
+  });
+
+  it('gives equal masks for equal tools and keys, and others for another key or another tool', () => {
+    const [again, same, other] = ['k1', 'k1', 'k2'].map(
+      (key) => maskTools([weather], { key }).tools,
+    );
     expect(again).toEqual(same);
     expect(other?.[0]?.name).not.toBe(again?.[0]?.name);
-    const [one, two] = maskTools([weather, { ...weather, name: 'b' }], 'k1').tools;
+    const [one, two] = maskTools([weather, { ...weather, name: 'b' }], { key: 'k1' }).tools;
     expect(one).toEqual(again?.[0]);
     expect(two?.parameters).not.toEqual(one?.parameters);
+    expect(maskKey('a', 'b')).not.toBe(maskKey('ab', ''));
+  });
+
+  it('gives back the real names, by masks', () => {
+    const masking = maskTools([weather, tool('plain', {})], { key: 'key' });
+    const [first = '', second = ''] = masking.tools.map(({ name }) => name);
+    expect(masking.names.functions).toEqual({ [first]: 'get_weather', [second]: 'plain' });
+    expect(Object.keys(masking.names.parameters)).toEqual([first, second]);
+    expect(Object.values(masking.names.parameters[first] ?? {})).toEqual([
+      'city',
+      'place',
+      'a/b',
+      'days',
+      'tree',
+    ]);
   });
 
   it('does not change the tools it is given', () => {
     const before = structuredClone(weather);
-    maskTools([weather], 'key');
+    maskTools([weather], { key: 'key' });
     expect(weather).toEqual(before);
   });
 
-  it('keeps masks apart from each other and from real names', () => {
-    const names = Array.from({ length: 60_000 }, (_, index) => `p${index}`);
-    const properties = Object.fromEntries(names.map((name) => [name, {}]));
-    const { tools } = maskTools(
-      [{ name: 'f', description: '', parameters: { properties } }],
-      'key',
-    );
-    expect(Object.keys(tools[0]?.parameters.properties as object)).toHaveLength(names.length);
+  it.each(MASK_STYLES)(
+    'keeps masks apart from each other and from all real names (%s)',
+    (style) => {
+      const own = Array.from({ length: 20_000 }, (_, index) => `p${index}`);
+      const syllables = ['ba', 'ko', 'ni', 'se', 'gu'];
+      const tools = [
+        tool('ka', Object.fromEntries(own.map((name) => [name, {}]))),
+        tool('ke', Object.fromEntries(syllables.map((name) => [name, {}]))),
+      ];
+      const masking = maskTools(tools, { key: 'key', style });
+      const real = new Set([...own, ...syllables, 'ka', 'ke']);
+      for (const { name, parameters } of masking.tools) {
+        const masks = [name, ...Object.keys(parameters.properties as JsonSchema)];
+        expect(new Set(masks).size).toBe(masks.length);
+        expect(masks.filter((mask) => real.has(mask))).toEqual([]);
+      }
+    },
+  );
+
+  it('passes on what is no mask', () => {
+    const { unmask, mask, tools } = maskTools([weather], { key: 'key' });
+    for (const name of ['get_weather', 'other']) {
+      const stranger = { name, arguments: { city: 'Oslo' } };
+      expect(unmask(stranger)).toEqual(stranger);
+    }
+    const other = { name: 'other', arguments: { city: 'Oslo' } };
+    expect(mask(other)).toEqual(other);
+    const args = { other: { city: 1 } };
+    expect(unmask({ name: tools[0]?.name ?? '', arguments: args }).arguments).toEqual(args);
   });
 
-  it('takes no real name for a mask', () => {
-    const given = (names: string[]): ToolDefinition[] =>
-      names.map((name) => ({ name, description: '', parameters: {} }));
-    const mask = maskTools(given(['a']), 'key').tools[0]?.name as string;
-    const { tools } = maskTools(given(['a', mask]), 'key');
-    expect(tools.map((tool) => tool.name)).not.toContain(mask);
-  });
-
-  it('draws lengths and symbols evenly', () => {
-    const names = Array.from({ length: 20_000 }, (_, index) => `p${index}`);
-    const tools = names.map((name) => ({ name, description: '', parameters: {} }));
-    const masks = maskTools(tools, 'key').tools.map((tool) => tool.name);
-    const lengths = Map.groupBy(masks, (mask) => mask.length);
-    expect([...lengths.keys()].toSorted((a, b) => a - b)).toEqual([
-      5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
-    ]);
-    for (const some of lengths.values()) expect(some.length / masks.length).toBeCloseTo(1 / 11, 1);
-    const symbols = [...masks.map((mask) => mask.slice(1)).join('')];
-    for (const some of Map.groupBy(symbols, (symbol) => symbol).values()) {
-      expect(some.length / symbols.length).toBeGreaterThan(0.8 / 64);
-      expect(some.length / symbols.length).toBeLessThan(1.2 / 64);
+  it('counts the masked one of two arguments that mean the same, in any order', () => {
+    const { unmask, masks, tools } = maskOne({ city: {} });
+    const { city } = masks as { city: string };
+    for (const args of [
+      { [city]: 'masked', city: 'real' },
+      { city: 'real', [city]: 'masked' },
+    ]) {
+      expect(unmask({ name: tools[0]?.name ?? '', arguments: args }).arguments).toEqual({
+        city: 'masked',
+      });
     }
   });
 
-  it('passes on what is no mask', () => {
-    const { tools, unmask } = maskTools([weather], 'key');
-    const stranger = { name: 'get_weather', arguments: { city: 'Oslo' } };
-    expect(unmask(stranger)).toEqual(stranger);
-    const name = tools[0]?.name as string;
-    expect(unmask({ name, arguments: { other: { city: 1 } } })).toEqual({
-      name: 'get_weather',
-      arguments: { other: { city: 1 } },
-    });
-  });
-
-  it('counts the masked one of two arguments that mean the same', () => {
-    const { tools, unmask } = maskTools([weather], 'key');
-    const [city] = Object.keys(tools[0]?.parameters.properties as object) as [string];
-    const name = tools[0]?.name as string;
-    expect(unmask({ name, arguments: { [city]: 'masked', city: 'real' } }).arguments).toEqual({
-      city: 'masked',
-    });
-  });
-
   it('survives arguments of any depth', () => {
-    const deep = JSON.parse(`${'['.repeat(5_000)}${']'.repeat(5_000)}`) as unknown;
-    const { tools, unmask } = maskTools([weather], 'key');
-    const name = tools[0]?.name as string;
-    expect(unmask({ name, arguments: { deep } }).arguments.deep).toHaveLength(1);
+    const { unmask, mask, masks } = maskOne({ tree: { $ref: '#' } });
+    const { tree = '' } = masks;
+    const deep = (key: string, levels: number): Record<string, unknown> =>
+      JSON.parse(`{"${key}":`.repeat(levels) + '1' + '}'.repeat(levels)) as Record<string, unknown>;
+    expect(mask({ name: 'f', arguments: deep('tree', 64) }).arguments).toEqual(deep(tree, 64));
+    let left = unmask(mask({ name: 'f', arguments: deep('tree', 5_000) })).arguments;
+    for (let level = 0; level < 4_999; level++) left = left.tree as Record<string, unknown>;
+    expect(left).toEqual({ tree: 1 });
+  });
+
+  it('takes time linear in a schema', () => {
+    const properties = Object.fromEntries(
+      Array.from({ length: 20_000 }, (_, index) => [`p_${index}`, { description: '`p_1` p_2' }]),
+    );
+    const { schema, mask, masks } = maskOne(properties);
+    expect(Object.values(schema.properties as JsonSchema)[0]).toEqual({
+      description: `\`${masks.p_1}\` ${masks.p_2}`,
+    });
+    expect(mask({ name: 'f', arguments: { p_1: 1 } }).arguments).toEqual({ [masks.p_1 ?? '']: 1 });
+  });
+
+  describe('refuses, by the name of the tool,', () => {
+    const cyclic: JsonSchema = { type: 'object' };
+    cyclic.properties = { self: cyclic };
+    const cyclicData: unknown[] = [];
+    cyclicData.push(cyclicData);
+    let vast: JsonSchema = {};
+    for (let level = 0; level < 40; level++) vast = { anyOf: [vast, vast] };
+    let deep: JsonSchema = {};
+    for (let level = 0; level < 10_000; level++) deep = { items: deep };
+
+    it.each([
+      [
+        'a schema that contains itself',
+        { properties: { a: cyclic } },
+        /tool "bad".*contains itself/,
+      ],
+      ['a value that contains itself', { default: cyclicData }, /tool "bad".*contains itself/],
+      ['a schema that is too deep', deep, /tool "bad".*deeper/],
+      ['shared parts that make a schema vast', vast, /tool "bad".*over 1000000/],
+      ['a reference that leads elsewhere', { $ref: 'https://x.org/s' }, /tool "bad".*\$ref/],
+    ])('%s', (_, parameters, message) => {
+      const tools = [weather, { name: 'bad', description: '', parameters }];
+      expect(() => maskTools(tools, { key: 'k' })).toThrow(message);
+      expect(() => maskTools(tools, { key: 'k' })).toThrow(
+        expect.objectContaining({
+          code: 'invalid_request',
+          faults: [expect.objectContaining({ pointer: '/tools/1/parameters' })],
+        }),
+      );
+    });
+
+    it('two tools of one name', () => {
+      expect(() => maskTools([weather, weather], { key: 'k' })).toThrow(
+        '/tools/1/name: tools 0 and 1 have the same name "get_weather"',
+      );
+    });
   });
 });

@@ -1,69 +1,159 @@
-import type { ResolvedCall, ToolDefinition } from '#libs/contracts';
-import { maskNames } from './mask-names.js';
-import { maskSchema, parameterNames } from './mask-schema.js';
+import {
+  type CallDelta,
+  invalidRequest,
+  type ResolvedCall,
+  type ToolDefinition,
+} from '#libs/contracts';
+import { MaskSource } from './mask-names.js';
+import { judgedNames, Places } from './mask-places.js';
+import { maskSchema } from './mask-schema.js';
+import type { MaskStyle } from './mask-styles.js';
+import { type Survey, surveyTool } from './mask-survey.js';
+import { maskText, MentionedNames } from './mask-texts.js';
+import { type Direction, masking, renameMembers, unmasking } from './mask-values.js';
+import { unmaskDeltas } from './unmask-stream.js';
 
-/** Arguments deeper than this are left as they are, so that no answer of a model can overflow the stack. */
-const maxDepth = 64;
+export interface MaskOptions {
+  /** Names the tenant and the toolset. Equal tools under an equal key get equal masks, under another key others. */
+  key: string;
+  /** What masks look like. Default: `hash`, as in the training of the Hammer models. */
+  style?: MaskStyle;
+}
 
-/** Tools under names that say nothing, so that a model chooses by the descriptions; and the way back. */
+/** Real names by mask, to be shown to people. */
+export interface MaskedNames {
+  functions: Record<string, string>;
+  /** By the mask of the function, then of the parameter. A parameter that keeps its name is not among them. */
+  parameters: Record<string, Record<string, string>>;
+}
+
+/** Tools under names that say nothing, so that a model chooses by the descriptions; and the ways there and back. */
 export interface Masking {
   /** The tools as the model sees them, in the same order. */
-  tools: ToolDefinition[];
-  /** Real function names by mask. */
-  names: ReadonlyMap<string, string>;
+  readonly tools: ToolDefinition[];
+  readonly names: MaskedNames;
+  /**
+   * A call as the model would have written it, for earlier turns. `unmask` gives it back if no name that the schemas do
+   * not list happens to be a mask of one that they list in the same place.
+   */
+  mask: (call: ResolvedCall) => ResolvedCall;
   /** A call under real names. A name that is no mask stays: validation will refuse it. */
   unmask: (call: ResolvedCall) => ResolvedCall;
+  /** {@link unmask} for one answer that arrives in pieces: give it each piece, and pass on what it returns. */
+  unmaskStream: () => (delta: CallDelta) => CallDelta[];
+}
+
+interface MaskedTool {
+  name: string;
+  mask: string;
+  places: Places;
 }
 
 /**
- * Renames functions and their parameters, also those of nested objects, for serving. Deterministic: equal tools under an
- * equal key get equal masks, so that prompts have equal prefixes; another key gives others. Within a tool a parameter
- * name has one mask wherever it stands, as schemas may name it from several places.
+ * Renames functions and their parameters for serving. Deterministic: equal tools under an equal key get equal masks, so
+ * that prompts have equal prefixes. No mask is a real name of the toolset. Within a tool a name has one mask wherever it
+ * stands, as schemas may name it from several places.
  *
- * @param key names the tenant and the toolset
+ * What is renamed:
+ *
+ * - in schemas, every name that `properties`, `required`, `dependentRequired`, `dependentSchemas` list, at any depth;
+ * - in arguments, the keys in places where such a schema applies, whichever branch of `anyOf` and the like; data in
+ *   places without a schema is left alone, whatever its keys are;
+ * - in descriptions and titles, mentions of the tool's own parameters and of any function (rule: {@link maskText}), but
+ *   for words that are values of the very schema (its `enum`, `const` or `default`);
+ * - in `default` and `examples`, keys as in arguments. All other values are data.
+ *
+ * Arguments fit the real schema exactly if, masked, they fit the masked one. For that, a parameter keeps its name if
+ * `patternProperties` or `propertyNames` judge it too, or if it is a key within an `enum` or `const`.
+ *
+ * @throws HammerlineError `invalid_request` that names the tool, if two have one name, or if a schema contains itself (as
+ * a JavaScript object, not by `$ref`), nests deeper than 256 levels or refers to a schema outside the tool
  */
-export function maskTools(tools: readonly ToolDefinition[], key: string): Masking {
-  const functionMasks = maskNames(
-    'function',
-    tools.map((tool) => tool.name),
-    { key, scope: '' },
-  );
-  const names = new Map<string, string>();
-  const parametersOf = new Map<string, ReadonlyMap<string, string>>();
-  const masked = tools.map(({ name, description, parameters }): ToolDefinition => {
-    const mask = functionMasks.get(name) ?? name;
-    const masks = maskNames('parameter', parameterNames(parameters), { key, scope: name });
-    names.set(mask, name);
-    parametersOf.set(mask, new Map(Array.from(masks, ([real, hidden]) => [hidden, real])));
-    return { name: mask, description, parameters: maskSchema(parameters, masks) };
+export function maskTools(
+  tools: readonly ToolDefinition[],
+  { key, style = 'hash' }: MaskOptions,
+): Masking {
+  checkNames(tools);
+  const surveyed = tools.map((tool, index) => ({ tool, survey: surveyTool(tool, index) }));
+  const names = new Set(tools.map(({ name }) => name));
+  const source = new MaskSource(key, style);
+  const taken = new Set(names);
+  for (const { survey } of surveyed) for (const name of survey.names) taken.add(name);
+  const functions = source.masks('function', '', names, taken);
+  for (const mask of functions.values()) taken.add(mask);
+  const mentionedFunctions = new MentionedNames(functions);
+
+  const byName = new Map<string, MaskedTool>();
+  const byMask = new Map<string, MaskedTool>();
+  const shown = surveyed.map(({ tool, survey }): ToolDefinition => {
+    const { name, description, parameters } = tool;
+    const mask = functions.get(name) ?? name;
+    const masks = source.masks('parameter', name, maskable(parameters, survey), taken);
+    const places = new Places(parameters, masks);
+    const masked = { name, mask, places };
+    byName.set(name, masked);
+    byMask.set(mask, masked);
+    const mentioned = [new MentionedNames(masks), mentionedFunctions];
+    return {
+      name: mask,
+      description: maskText(description, mentioned),
+      parameters: maskSchema(parameters, places, mentioned),
+    };
   });
   return {
-    tools: masked,
-    names,
-    unmask(call) {
-      const name = names.get(call.name);
-      const parameters = parametersOf.get(call.name);
-      if (name === undefined || parameters === undefined) return call;
-      return { name, arguments: unmaskMembers(call.arguments, parameters, maxDepth) };
+    tools: shown,
+    get names() {
+      return maskedNames(byMask);
     },
+    mask: (call) => renameCall(call, byName.get(call.name), masking),
+    unmask: (call) => renameCall(call, byMask.get(call.name), unmasking),
+    unmaskStream: () => unmaskDeltas((mask) => byMask.get(mask)),
   };
 }
 
-/** If a model gives an argument under its mask and under its real name, the one under the mask counts. */
-function unmaskMembers(
-  value: Record<string, unknown>,
-  names: ReadonlyMap<string, string>,
-  levels: number,
-): Record<string, unknown> {
-  const hidden = new Set(Object.keys(value).flatMap((key) => names.get(key) ?? []));
-  const members = Object.entries(value)
-    .filter(([key]) => !hidden.has(key))
-    .map(([key, member]) => [names.get(key) ?? key, unmaskValue(member, names, levels - 1)]);
-  return Object.fromEntries(members) as Record<string, unknown>;
+/** @param tenant whose masks: another tenant gets others for the same tools */
+export function maskKey(tenant: string, toolsetHash: string): string {
+  return `${tenant}/${toolsetHash}`;
 }
 
-function unmaskValue(value: unknown, names: ReadonlyMap<string, string>, levels: number): unknown {
-  if (typeof value !== 'object' || value === null || levels === 0) return value;
-  if (Array.isArray(value)) return value.map((member) => unmaskValue(member, names, levels - 1));
-  return unmaskMembers(value as Record<string, unknown>, names, levels);
+function checkNames(tools: readonly ToolDefinition[]): void {
+  const firstOf = new Map<string, number>();
+  tools.forEach(({ name }, index) => {
+    const first = firstOf.get(name);
+    if (first === undefined) {
+      firstOf.set(name, index);
+      return;
+    }
+    const detail = `tools ${first} and ${index} have the same name ${JSON.stringify(name)}`;
+    throw invalidRequest({ pointer: `/tools/${index}/name`, detail, mend: 'rename one of them' });
+  });
+}
+
+function maskedNames(byMask: ReadonlyMap<string, MaskedTool>): MaskedNames {
+  return {
+    functions: Object.fromEntries(Array.from(byMask, ([mask, { name }]) => [mask, name])),
+    parameters: Object.fromEntries(
+      Array.from(byMask, ([mask, { places }]) => {
+        const parameters = Array.from(places.masks, ([name, hidden]) => [hidden, name]);
+        return [mask, Object.fromEntries(parameters)];
+      }),
+    ),
+  };
+}
+
+/** The names of parameters that can be masked without changing what fits the schema. */
+function maskable(schema: unknown, { names, literalKeys, hasPatterns }: Survey): Iterable<string> {
+  if (literalKeys.size === 0 && !hasPatterns) return names;
+  const judged = hasPatterns ? judgedNames(schema, names) : new Set();
+  return [...names].filter((name) => !literalKeys.has(name) && !judged.has(name));
+}
+
+function renameCall(
+  call: ResolvedCall,
+  tool: MaskedTool | undefined,
+  direction: Direction,
+): ResolvedCall {
+  if (tool === undefined) return call;
+  const args = renameMembers(call.arguments, tool.places.root, direction);
+  return { name: tool[direction.write], arguments: args as ResolvedCall['arguments'] };
 }

@@ -5,7 +5,7 @@ const maxDepth = 1_000;
 const maxDigits = 4_300;
 
 const number = /(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][-+]?[0-9]+)?/y;
-const plain = /[^"\\\u0000-\u001f]*/y;
+const plain = /[ !#-[\]-\uffff]*/y;
 const escapes: Readonly<Record<string, string>> = {
   '"': '"',
   '\\': '\\',

@@ -1,7 +1,8 @@
 import { isInt, writeFloat } from './dumps.js';
 import { PyFloat } from './value.js';
 
-// Python's str.isprintable: no control, format, surrogate, private or unassigned character, no space but U+0020.
+// Python's str.isprintable: no control, format, surrogate, private or unassigned character, no space but U+0020. What is
+// assigned depends on the version of Unicode: Python 3.11 has 14, Node 24 has 17.
 const unprintable = /(?! )[\p{C}\p{Z}]/gu;
 const hasUnprintable = /(?! )[\p{C}\p{Z}]/u;
 const named: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
@@ -25,7 +26,9 @@ export function repr(value: unknown): string {
       return value ? 'True' : 'False';
     case 'object':
       break;
-    default:
+    case 'undefined':
+    case 'function':
+    case 'symbol':
       return 'None';
   }
   if (value === null) return 'None';

@@ -18,15 +18,9 @@ export type PyValue = null | boolean | number | bigint | PyFloat | string | PyVa
 
 /** A value that counts as a number: `bool` is a kind of `int` in Python. */
 export function numeric(value: unknown): number | bigint | undefined {
-  switch (typeof value) {
-    case 'number':
-    case 'bigint':
-      return value;
-    case 'boolean':
-      return value ? 1 : 0;
-    default:
-      return value instanceof PyFloat ? value.value : undefined;
-  }
+  if (typeof value === 'number' || typeof value === 'bigint') return value;
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  return value instanceof PyFloat ? value.value : undefined;
 }
 
 /** Python's `==`: `1 == 1.0 == True`, exact between int and float; dicts in any order; NaN equals nothing. */

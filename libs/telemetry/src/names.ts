@@ -31,6 +31,16 @@ export const ATTR = {
   confidence: 'hammerline.confidence',
   effect: 'hammerline.tool.effect',
   masked: 'hammerline.masked',
+  /** Of functions: `mask=real name`. */
+  maskNames: 'hammerline.mask.names',
+  /** Calls as the model wrote them and as they are made, without values: `name(parameter, parameter)`. */
+  callsWritten: 'hammerline.calls.written',
+  callsResolved: 'hammerline.calls.resolved',
+  /** How the answer was read: `strict` or `tolerant`; what it says: `calls`, `irrelevant`, … */
+  parser: 'hammerline.answer.parser',
+  outcome: 'hammerline.answer.outcome',
+  /** Which repair of an answer that was refused this question is; 0: it is the first one. */
+  repair: 'hammerline.repair',
   callState: 'hammerline.call.state',
 } as const;
 

@@ -5,6 +5,7 @@ import { findPackageJSON } from 'node:module';
 import { basename, dirname, extname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { HammerlineError } from '#libs/contracts';
+import { flavourOf } from '#libs/hammer';
 import { loadEmbeddedModel } from './embedded.js';
 import type { Model, ModelCard } from './model.js';
 
@@ -57,6 +58,8 @@ export function adapterPath(): string {
  * Opens the model that the environment names: the GGUF file `MODEL`, or else the default model, whose weights lie in
  * the folder `MODEL_CACHE`.
  *
+ * A file that is named for a Hammer model is asked with that model's prompt, any other with ours.
+ *
  * The default files must have the sizes and hashes recorded here. Any other model is uncalibrated, so its threshold
  * lets nothing but reads execute by itself. Throws `model_unavailable` with a message that says how to mend it.
  */
@@ -68,13 +71,16 @@ export async function openModel({
   MODEL_CACHE: string;
 }): Promise<Model> {
   if (MODEL !== undefined && MODEL !== '') {
+    const name = basename(MODEL, extname(MODEL));
+    const flavour = flavourOf(name);
     const card: ModelCard = {
-      name: basename(MODEL, extname(MODEL)),
+      name,
       runtime: 'embedded',
-      flavour: 'compact',
+      flavour: flavour ?? 'compact',
       maxCalls: 8,
       contextTokens: 4096,
-      maskTrained: false,
+      // All Hammer models were.
+      maskTrained: flavour !== undefined,
       confidenceThreshold: 1,
     };
     return loadEmbeddedModel({ card, weights: MODEL });

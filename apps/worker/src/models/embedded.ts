@@ -112,19 +112,15 @@ class EmbeddedModel implements Model {
     const input = [...prefix, ...this.#tokenize(prompt.suffix)];
     this.#requireRoom(input.length, maxTokens);
     const slot = await this.#prepare(prefix.length, input, signal);
-    const state = new LlamaGrammarEvaluationState({
-      model: this.#model,
-      grammar: await this.#llama.createGrammar({ grammar }),
-    });
     const answer: Token[] = [];
     const tokens: Generation['tokens'][number][] = [];
     let finishReason: Generation['finishReason'] = 'stop';
     const steps = slot.evaluateWithMetadata(
       input.slice(slot.nextTokenIndex),
       { confidence: true },
-      { temperature: 0, grammarEvaluationState: state },
+      { temperature: 0, ...(grammar !== undefined && (await this.#follow(grammar))) },
     );
-    // Ends by itself at the model's end-of-turn token, which the grammar allows after a complete answer.
+    // Ends by itself at the model's end-of-turn token, which a grammar allows after a complete answer.
     for await (const { token, confidence } of steps) {
       signal.throwIfAborted();
       answer.push(token);
@@ -140,6 +136,12 @@ class EmbeddedModel implements Model {
       finishReason,
       usage: { inputTokens: input.length, outputTokens: answer.length },
     };
+  }
+
+  async #follow(grammar: string): Promise<{ grammarEvaluationState: LlamaGrammarEvaluationState }> {
+    const compiled = await this.#llama.createGrammar({ grammar });
+    const state = new LlamaGrammarEvaluationState({ model: this.#model, grammar: compiled });
+    return { grammarEvaluationState: state };
   }
 
   /** Control tokens are recognised in control segments only, so no text of a user or a tool can open a turn. */

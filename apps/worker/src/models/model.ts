@@ -1,4 +1,4 @@
-import type { Prompt, ScoredToken } from '#libs/hammer';
+import type { Prompt, ScoredToken, ServingFlavour } from '#libs/hammer';
 
 /** What is known of a model before it is asked: how to prompt it, and how far its answers may be trusted. */
 export interface ModelCard {
@@ -6,7 +6,7 @@ export interface ModelCard {
   readonly name: string;
   readonly runtime: 'embedded';
   /** The prompt that the model was trained on. */
-  readonly flavour: 'compact';
+  readonly flavour: ServingFlavour;
   /** Most calls in one answer. A model that was trained on single calls would repeat itself if it could go on. */
   readonly maxCalls: number;
   /** Tokens that prompt and answer may take together. */
@@ -22,8 +22,8 @@ export interface ModelCard {
 
 export interface GenerateRequest {
   readonly prompt: Prompt;
-  /** GBNF that the answer must follow. */
-  readonly grammar: string;
+  /** GBNF that the answer must follow; absent: any text. */
+  readonly grammar?: string | undefined;
   readonly maxTokens: number;
   readonly signal: AbortSignal;
 }

@@ -1,0 +1,32 @@
+import { Command, CommanderError } from 'commander';
+import { HammerlineError } from '#libs/contracts';
+import { addMaskCommand } from './mask-command.js';
+import { addPromptCommand } from './prompt-command.js';
+
+/** Exit statuses, documented in docs/cli.md. */
+const FAILED = 1;
+const WRONG_USAGE = 2;
+
+const program = new Command('hammerline')
+  .description('Language in, executed tool calls out: what the model sees, and what becomes of it.')
+  .showHelpAfterError()
+  .exitOverride();
+addMaskCommand(program);
+addPromptCommand(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+function report(error: unknown): number {
+  // Commander has said what is wrong; help and version end here too, with status 0.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
+  if (!(error instanceof HammerlineError)) throw error;
+  console.error(`hammerline: ${error.message}`);
+  for (const { pointer, mend } of error.faults) {
+    if (mend !== undefined) console.error(`  ${pointer}: ${mend}`);
+  }
+  return FAILED;
+}

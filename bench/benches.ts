@@ -1,0 +1,5 @@
+import { hammer } from './hammer.js';
+import { hammerModel } from './hammer-model.js';
+import type { Bench } from './harness.js';
+
+export const benches: readonly Bench[] = [hammer, hammerModel];

@@ -1,0 +1,283 @@
+import type { JsonSchema, ToolDefinition } from '#libs/contracts';
+import { isObject } from '../json.js';
+import { choice, type GbnfRules, list } from './gbnf-rules.js';
+import {
+  allTypes,
+  assertions,
+  isOfTypes,
+  otherProperties,
+  pointersIn,
+  resolve,
+  type TypeName,
+  typesOf,
+  valuesOf,
+} from './json-schema.js';
+import { areDisjoint, mergeSchemas } from './merge-schemas.js';
+import { countsOf, rangeKeywords, writeInteger, writeText, writeValues } from './write-scalar.js';
+import { type Member, writeObject } from './write-object.js';
+
+/** What no grammar is written for, besides what `compileConstraint` says of single types. */
+const neverHeld = new Set(
+  [
+    'not if then else pattern format multipleOf',
+    'prefixItems uniqueItems contains minContains maxContains unevaluatedItems',
+    'patternProperties propertyNames minProperties maxProperties',
+    'dependentRequired dependentSchemas unevaluatedProperties',
+  ].flatMap((line) => line.split(' ')),
+);
+/** Most alternatives of `oneOf` that are compared, each with each. */
+const maxCompared = 64;
+
+/** What a schema that is put together counts as, in characters of the grammar. */
+const mergeCost = 128;
+const propertyCost = 8;
+
+/** Called with each keyword that the grammar does not hold, once for each schema. */
+export type OnWidened = (pointer: string, keyword: string) => void;
+
+/** Writes the grammar of one tool's arguments. What it holds is told at `compileConstraint`. */
+export class SchemaGrammar {
+  readonly #rules: GbnfRules;
+  readonly #root: JsonSchema;
+  readonly #onWidened: OnWidened;
+  readonly #pointers: ReadonlyMap<unknown, string>;
+  /** What a schema that was made here was made of. */
+  readonly #sources = new Map<JsonSchema, readonly JsonSchema[]>();
+  readonly #expressions = new Map<JsonSchema, string>();
+  /** Schemas that are being written, with the name of their rule once they were found to contain themselves. */
+  readonly #open = new Map<JsonSchema, string | undefined>();
+
+  constructor(tool: ToolDefinition, rules: GbnfRules, onWidened: OnWidened) {
+    this.#root = tool.parameters;
+    this.#rules = rules;
+    this.#onWidened = onWidened;
+    this.#pointers = pointersIn(tool.parameters);
+  }
+
+  /** An expression for the tool's arguments: an object, whatever else the schema allows. */
+  arguments(): string {
+    const root = this.#root;
+    if (typesOf(root)?.join() === 'object') return this.#expression(root);
+    const merged = mergeSchemas(root, { type: 'object' });
+    return merged === undefined ? this.anyArguments() : this.#inPlace(merged, [root], new Set());
+  }
+
+  /** An expression for any object. */
+  anyArguments(): string {
+    const open = { ...this.#root, type: 'object' };
+    this.#sources.set(open, [this.#root]);
+    return this.#widen(open);
+  }
+
+  /**
+   * An expression for the values of a schema. `trail` holds the schemas that apply to the same value: one that leads
+   * back to itself without any text between would make the grammar endless.
+   */
+  #expression(schema: unknown, trail: ReadonlySet<JsonSchema> = new Set()): string {
+    if (!isObject(schema)) return 'value';
+    const known = this.#expressions.get(schema);
+    if (known !== undefined) return known;
+    if (this.#open.has(schema)) {
+      const name = this.#open.get(schema) ?? this.#rules.reserve();
+      this.#open.set(schema, name);
+      return name;
+    }
+    this.#open.set(schema, undefined);
+    const body = this.#body(schema, new Set([...trail, schema]));
+    const name = this.#open.get(schema);
+    this.#open.delete(schema);
+    if (name !== undefined) this.#rules.define(name, body);
+    const expression = name ?? this.#rules.share(body);
+    this.#expressions.set(schema, expression);
+    return expression;
+  }
+
+  /** The same for a schema that was made of others, for the same value. */
+  #inPlace(
+    schema: JsonSchema,
+    sources: readonly JsonSchema[],
+    trail: ReadonlySet<JsonSchema>,
+  ): string {
+    this.#sources.set(
+      schema,
+      sources.flatMap((source) => this.#sources.get(source) ?? [source]),
+    );
+    this.#rules.charge(mergeCost + Object.keys(schema.properties ?? {}).length * propertyCost);
+    return this.#body(schema, trail);
+  }
+
+  #body(schema: JsonSchema, trail: ReadonlySet<JsonSchema>): string {
+    if (this.#rules.isFull) return this.#widen(schema);
+    if (typeof schema.$ref === 'string') return this.#reference(schema, schema.$ref, trail);
+    if (Array.isArray(schema.allOf)) return this.#conjunction(schema, schema.allOf, trail);
+    for (const keyword of ['anyOf', 'oneOf'] as const) {
+      const members = schema[keyword];
+      if (Array.isArray(members)) return this.#alternatives(schema, keyword, members, trail);
+    }
+    const types = typesOf(schema);
+    if (types === undefined) return this.#widen(schema);
+    const values = valuesOf(schema);
+    if (values !== undefined) return this.#values(schema, values, types);
+    const parts = types.map((type) => this.#typed(type, schema));
+    return parts.join() === allTypes.join() ? 'value' : choice(parts);
+  }
+
+  #reference(schema: JsonSchema, pointer: string, trail: ReadonlySet<JsonSchema>): string {
+    const { $ref: _, ...rest } = schema;
+    const target = resolve(this.#root, pointer);
+    if (!isObject(target) || trail.has(target)) return this.#without('$ref', schema, trail);
+    if (assertions(rest).length === 0) return this.#expression(target, trail);
+    const merged = mergeSchemas(rest, target);
+    return merged === undefined
+      ? this.#without('$ref', schema, trail)
+      : this.#inPlace(merged, [schema, target], new Set([...trail, target]));
+  }
+
+  #conjunction(
+    schema: JsonSchema,
+    members: readonly unknown[],
+    trail: ReadonlySet<JsonSchema>,
+  ): string {
+    const { allOf: _, ...rest } = schema;
+    let merged: JsonSchema | undefined = rest;
+    for (const member of members) {
+      if (member === true) continue;
+      merged = merged && isObject(member) ? mergeSchemas(merged, member) : undefined;
+    }
+    return merged === undefined
+      ? this.#without('allOf', schema, trail)
+      : this.#inPlace(merged, [schema, ...members.filter(isObject)], trail);
+  }
+
+  #alternatives(
+    schema: JsonSchema,
+    keyword: 'anyOf' | 'oneOf',
+    members: readonly unknown[],
+    trail: ReadonlySet<JsonSchema>,
+  ): string {
+    const { [keyword]: _, ...rest } = schema;
+    const isAlone = assertions(rest).length === 0;
+    const parts: string[] = [];
+    for (const member of members.filter((each) => each !== false)) {
+      const alternative = isObject(member) ? member : {};
+      if (isAlone) parts.push(this.#expression(member, trail));
+      else {
+        const merged = mergeSchemas(rest, alternative);
+        if (merged === undefined) return this.#without(keyword, schema, trail);
+        parts.push(this.#rules.share(this.#inPlace(merged, [schema, alternative], trail)));
+      }
+    }
+    if (parts.length === 0) return this.#without(keyword, schema, trail);
+    if (keyword === 'oneOf' && !this.#excludeEachOther(members)) this.#note(schema, keyword);
+    return choice(parts);
+  }
+
+  #excludeEachOther(members: readonly unknown[]): boolean {
+    if (members.length > maxCompared) return false;
+    const schemas = members.map((member) =>
+      isObject(member) && typeof member.$ref === 'string'
+        ? resolve(this.#root, member.$ref)
+        : member,
+    );
+    return schemas.every((schema, at) =>
+      schemas.slice(at + 1).every((other) => areDisjoint(schema, other)),
+    );
+  }
+
+  /** Leaves a keyword out. What it says may name more properties, so an object is no longer closed. */
+  #without(keyword: string, schema: JsonSchema, trail: ReadonlySet<JsonSchema>): string {
+    this.#note(schema, keyword);
+    const { [keyword]: _, ...rest } = schema;
+    const open = { ...rest, additionalProperties: rest.additionalProperties ?? true };
+    return this.#inPlace(open, [schema], trail);
+  }
+
+  #values(schema: JsonSchema, values: readonly unknown[], types: readonly TypeName[]): string {
+    const fitting = values.filter((value) => isOfTypes(value, types));
+    if (fitting.length === 0) return this.#widen(schema);
+    const present = types.filter((type) => fitting.some((value) => isOfTypes(value, [type])));
+    const held = ['type', Object.hasOwn(schema, 'const') ? 'const' : 'enum'];
+    for (const keyword of assertions(schema, present)) {
+      if (!held.includes(keyword)) this.#note(schema, keyword);
+    }
+    return writeValues(fitting, types);
+  }
+
+  #typed(type: TypeName, schema: JsonSchema): string {
+    const note = this.#noting(schema);
+    for (const keyword of assertions(schema, [type])) if (neverHeld.has(keyword)) note(keyword);
+    switch (type) {
+      case 'string':
+        return writeText(schema, note);
+      case 'integer':
+        return writeInteger(schema, note);
+      case 'number':
+        for (const keyword of rangeKeywords) note(keyword);
+        return 'number';
+      case 'array':
+        return this.#list(schema);
+      case 'object':
+        return this.#object(schema);
+      case 'boolean':
+      case 'null':
+        return type;
+    }
+  }
+
+  #list(schema: JsonSchema): string {
+    const [min, max] = countsOf(schema, 'minItems', 'maxItems', this.#noting(schema));
+    const isTuple = schema.prefixItems !== undefined;
+    if (isTuple) this.#note(schema, 'items');
+    const item = isTuple ? 'value' : this.#part(schema, 'items', schema.items);
+    return item === 'value' && min === 0 && max === Infinity ? 'array' : list(item, min, max);
+  }
+
+  #object(schema: JsonSchema): string {
+    const properties = isObject(schema.properties) ? schema.properties : {};
+    const required = new Set(Array.isArray(schema.required) ? schema.required.map(String) : []);
+    const others = otherProperties(schema);
+    const value = this.#part(schema, 'additionalProperties', others);
+    const unnamed = [...required].filter((name) => !Object.hasOwn(properties, name));
+    const members = [
+      ...Object.entries(properties).map(([name, property]): Member => ({
+        name,
+        value: this.#part(schema, 'properties', property),
+        isRequired: required.has(name),
+      })),
+      ...unnamed.map((name): Member => ({ name, value, isRequired: true })),
+    ];
+    if (others === undefined) return writeObject(members, undefined, this.#rules);
+    if (members.length === 0 && value === 'value') return 'object';
+    // They may have the names of the others.
+    if (members.length > 0) this.#note(schema, 'additionalProperties');
+    return writeObject(members, value, this.#rules);
+  }
+
+  /** An expression for what is inside a value: `false` and what is no schema are not held. */
+  #part(schema: JsonSchema, keyword: string, part: unknown): string {
+    if (isObject(part)) return this.#expression(part);
+    if (part !== true && part !== undefined) this.#note(schema, keyword);
+    return 'value';
+  }
+
+  /** Any values of the types, and a note of all that is not held. */
+  #widen(schema: JsonSchema): string {
+    const types = typesOf(schema);
+    for (const keyword of assertions(schema, types)) {
+      if (keyword !== 'type' || types === undefined) this.#note(schema, keyword);
+    }
+    return types === undefined || schema.type === undefined ? 'value' : choice(types);
+  }
+
+  #noting(schema: JsonSchema): (keyword: string) => void {
+    return (keyword) => this.#note(schema, keyword);
+  }
+
+  #note(schema: JsonSchema, keyword: string): void {
+    for (const source of this.#sources.get(schema) ?? [schema]) {
+      const pointer = this.#pointers.get(source);
+      if (pointer !== undefined && Object.hasOwn(source, keyword))
+        this.#onWidened(pointer, keyword);
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { type PromptSegment, promptText, SERVING_FLAVOURS } from '#libs/hammer';
+import { compileToolset } from './compile-toolset.js';
+
+const send = {
+  name: 'send_message',
+  description: 'Send a message.',
+  parameters: {
+    type: 'object',
+    properties: {
+      recipient: { type: 'string', description: 'First name.' },
+      count: { type: 'integer', maximum: 3 },
+      when: { type: 'string', pattern: '^[0-9:]+$' },
+    },
+    required: ['recipient'],
+    additionalProperties: false,
+  },
+  effect: 'once',
+  executor: { kind: 'http', url: 'https://secret.example' },
+};
+const mask = { key: 'tenant/toolset' };
+const messages = [{ role: 'user' as const, content: 'Tell Dana.' }];
+const model = { flavour: 'bfcl-2.1' as const, maxCalls: 8 };
+
+function text({
+  prefix,
+  suffix,
+}: {
+  prefix: readonly PromptSegment[];
+  suffix: readonly PromptSegment[];
+}) {
+  return promptText({ prefix, suffix });
+}
+
+describe('compileToolset', () => {
+  it.each(SERVING_FLAVOURS)('shows a model what it may know of the tools: %s', (flavour) => {
+    const plain = text(compileToolset([send], { ...model, flavour }).prompt(messages));
+    expect(plain).toContain('send_message');
+    expect(plain).toContain('Tell Dana.');
+    expect(plain).not.toContain('secret');
+    const masked = text(compileToolset([send], { ...model, flavour, mask }).prompt(messages));
+    expect(masked).toContain('First name.');
+    expect(masked).not.toMatch(/send_message|recipient|secret/);
+  });
+
+  it('gives one constraint for what the model sees', () => {
+    const { masking, constraint } = compileToolset([send], { ...model, mask });
+    expect(constraint.grammar).toContain(masking?.tools[0]?.name);
+    expect(constraint.grammar).not.toContain('send_message');
+    expect(constraint.grammar).toContain('```');
+    const compact = compileToolset([send], { ...model, flavour: 'compact' });
+    expect(compact.constraint.grammar).not.toContain('```');
+  });
+
+  it('reads calls under masks as calls of the tools', () => {
+    const { masking, read } = compileToolset([send], { ...model, mask });
+    const call = { name: 'send_message', arguments: { recipient: 'Dana', count: 2 } };
+    const written = masking?.mask(call);
+    expect(written?.name).not.toBe('send_message');
+    expect(read(`\`\`\`\n${JSON.stringify([written])}\n\`\`\``)).toEqual({
+      outcome: 'calls',
+      parser: 'strict',
+      calls: [call],
+      written: [written],
+    });
+    expect(read('[]')).toEqual({ outcome: 'irrelevant', parser: 'strict' });
+  });
+
+  it('tells people the real names of what the model got wrong, and the model its own', () => {
+    const { masking, read } = compileToolset([send], { ...model, mask });
+    const call = { name: 'send_message', arguments: { recipient: 'Dana', count: 9 } };
+    const answer = read(JSON.stringify([masking?.mask(call)]));
+    if (answer.outcome !== 'invalid') throw new Error(answer.outcome);
+    expect(answer.reason).not.toMatch(/send_message|count/);
+    expect(answer.reason).toContain(masking?.tools[0]?.name);
+    expect(answer.message).toMatch(/is send_message, .+ is count/);
+  });
+
+  it('names what the request lacks by its real name', () => {
+    const { masking, read } = compileToolset([send], { ...model, mask });
+    const call = { name: 'send_message', arguments: { count: 1 } };
+    expect(read(JSON.stringify([masking?.mask(call)]))).toEqual({
+      outcome: 'needs_input',
+      parser: 'strict',
+      tool: 'send_message',
+      parameters: ['recipient'],
+    });
+  });
+
+  it('reads and refuses plain names the same way', () => {
+    const { read } = compileToolset([send], model);
+    const call = { name: 'send_message', arguments: { recipient: 'Dana', when: '9:30' } };
+    expect(read(JSON.stringify([call]))).toMatchObject({ outcome: 'calls', calls: [call] });
+    expect(read('[send_message(recipient="Dana", when="soon")]')).toMatchObject({
+      outcome: 'invalid',
+      message: expect.stringContaining('/arguments/when') as string,
+    });
+    expect(read('Which recipient?').outcome).toMatch(/answer|needs_input/);
+  });
+});

@@ -1,0 +1,6 @@
+export {
+  compileToolset,
+  type CompiledToolset,
+  type ToolsetOptions,
+  type TurnAnswer,
+} from './compile-toolset.js';
