@@ -4,6 +4,7 @@ import { get } from 'node:http';
 import path from 'node:path';
 import { ERROR_CODES, type Run } from '#libs/contracts';
 import type { StoredSpan } from '#libs/runs';
+import { ATTR } from '#libs/telemetry';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startOutbox } from '../scripts/outbox.mjs';
 import { API_KEY, startStack, type Stack } from './support/stack.js';
@@ -180,6 +181,30 @@ describe('a run', () => {
     );
   });
 
+  it('with masked names shows in its trace what the model saw and what that means', async () => {
+    const response = await post({ query: MEAN, toolset: 'office', mask: 'on' });
+    const { id } = (await response.json()) as Run;
+    const run = await stack.ended(id);
+    const spans = await stack.spans(id, 5);
+    const chat = spans.find(({ name }) => name.startsWith('chat '))?.attributes ?? {};
+    expect(chat[ATTR.masked]).toBe(true);
+    const names = chat[ATTR.maskNames] as string[];
+    const masks = new Map(names.map((pair) => pair.split('=') as [string, string]));
+    expect([...masks.values()].toSorted()).toEqual([
+      'append_section',
+      'column_statistics',
+      'list_messages',
+      'send_message',
+    ]);
+    const [call] = run.calls;
+    if (call === undefined) throw new Error('the model asked for no call');
+    const parameters = Object.keys(call.arguments).join(', ');
+    expect(chat[ATTR.callsResolved]).toEqual([`${call.name}(${parameters})`]);
+    const [written = ''] = chat[ATTR.callsWritten] as string[];
+    expect(masks.get(written.replace(/\(.*/, ''))).toBe(call.name);
+    expect(written).not.toContain(parameters);
+  });
+
   it('accepted twice under one Idempotency-Key is one run; another body is refused', async () => {
     const headers = { 'idempotency-key': 'abc-1' };
     const first = (await (await post({ query: MEAN, toolset: 'office' }, headers)).json()) as Run;
@@ -204,6 +229,21 @@ describe('bad input', () => {
 
   it.each<[string, unknown, number, string, string]>([
     ['no JSON', '{"query": ', 400, 'malformed_body', ''],
+    // V8's own reader gives the second text the key of the first.
+    [
+      'a field with a backslash',
+      String.raw`{"query":"x","caf\\":1}`,
+      422,
+      'invalid_request',
+      '/caf\\',
+    ],
+    [
+      'a field with an escape',
+      String.raw`{"query":"x","caf\u00e9":1}`,
+      422,
+      'invalid_request',
+      '/café',
+    ],
     ['no body', undefined, 400, 'malformed_body', ''],
     ['a body that is no object', [], 422, 'invalid_request', ''],
     ['an empty object', {}, 422, 'invalid_request', '/query'],

@@ -12,20 +12,16 @@ import { masking, renameMembers } from './mask-values.js';
  *
  * @param names those that texts may mention
  */
-export function maskSchema(
-  root: JsonSchema,
-  places: Places,
-  names: readonly MentionedNames[],
-): JsonSchema {
+export function maskSchema(root: JsonSchema, places: Places, names: MentionedNames): JsonSchema {
   return new SchemaMasker(root, places, names).schema(root) as JsonSchema;
 }
 
 class SchemaMasker {
   readonly #root: JsonSchema;
   readonly #places: Places;
-  readonly #names: readonly MentionedNames[];
+  readonly #names: MentionedNames;
 
-  constructor(root: JsonSchema, places: Places, names: readonly MentionedNames[]) {
+  constructor(root: JsonSchema, places: Places, names: MentionedNames) {
     this.#root = root;
     this.#places = places;
     this.#names = names;
@@ -65,7 +61,7 @@ class SchemaMasker {
         return followReference(this.#root, value, this.#places.masks).masked;
       case 'text':
         if (typeof value !== 'string') return value;
-        return maskText(value, this.#names, (name) => isValue(name, schema));
+        return maskText(value, this.#names, schema);
       case 'sample':
         return this.#sample(value, schema);
       case 'samples':
@@ -105,14 +101,4 @@ class SchemaMasker {
   #mask(name: string): string {
     return this.#places.masks.get(name) ?? name;
   }
-}
-
-/** Whether a word is one of the values that a schema, or that of its items, allows or starts from. */
-function isValue(
-  word: string,
-  { enum: allowed, const: only, default: initial, items }: JsonSchema,
-): boolean {
-  if (only === word || initial === word) return true;
-  if (Array.isArray(allowed) && allowed.includes(word)) return true;
-  return isObject(items) && isValue(word, items);
 }

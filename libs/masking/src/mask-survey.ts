@@ -10,8 +10,8 @@ const maxParts = 1_000_000;
 export interface Survey {
   /** The names of parameters at any depth: all that the schema lists, also those that it only requires. */
   readonly names: ReadonlySet<string>;
-  /** The keys of objects within `enum` and `const`, which arguments are compared with. */
-  readonly literalKeys: ReadonlySet<string>;
+  /** The keys of objects within `enum` and `const`, which arguments are compared with; they may repeat. */
+  readonly literalKeys: readonly string[];
   /** Whether there is a keyword that judges names by other means than listing them. */
   readonly hasPatterns: boolean;
 }
@@ -46,7 +46,7 @@ class Refusal extends Error {
 
 class Surveyor implements Survey {
   readonly names = new Set<string>();
-  readonly literalKeys = new Set<string>();
+  readonly literalKeys: string[] = [];
   hasPatterns = false;
   #parts = 0;
 
@@ -121,7 +121,7 @@ class Surveyor implements Survey {
       return;
     }
     for (const [key, member] of Object.entries(value)) {
-      if (isLiteral) this.literalKeys.add(key);
+      if (isLiteral) this.literalKeys.push(key);
       this.#data(member, level + 1, isLiteral);
     }
   }

@@ -15,7 +15,7 @@ const names = [
   'Ünï',
   'größeWert',
 ];
-const mentioned = [new MentionedNames(new Map(names.map((name, index) => [name, `<${index}>`])))];
+const mentioned = new MentionedNames(new Map(names.map((name, index) => [name, `<${index}>`])));
 const mask = (text: string): string => maskText(text, mentioned);
 
 describe('maskText', () => {

@@ -1,17 +1,27 @@
-const quotes = /([`'"“”‘’])/;
+import type { JsonSchema } from '#libs/contracts';
+import { isObject } from './mask-keywords.js';
+
+const quote = /[`'"“”‘’]/g;
 const closing: Record<string, string> = { '`': '`', "'": "'", '"': '"', '“': '”', '‘': '’' };
 
-/** Names that texts may mention, with their masks. */
+/** The names that texts of a tool may mention, with their masks. */
 export class MentionedNames {
-  readonly masks: ReadonlyMap<string, string>;
+  readonly #own: ReadonlyMap<string, string>;
+  readonly #others: MentionedNames | undefined;
   /** Whether a distinctive name has no underscore. If none has, a text without underscores need not be searched. */
   readonly hasUnmarked: boolean;
 
-  constructor(masks: ReadonlyMap<string, string>) {
-    this.masks = masks;
-    this.hasUnmarked = Array.from(masks.keys()).some(
-      (name) => !name.includes('_') && isDistinctive(name),
-    );
+  /** @param others names that count where none of the own does */
+  constructor(own: ReadonlyMap<string, string>, others?: MentionedNames) {
+    this.#own = own;
+    this.#others = others;
+    let hasUnmarked = others?.hasUnmarked === true;
+    for (const name of own.keys()) hasUnmarked ||= !name.includes('_') && isDistinctive(name);
+    this.hasUnmarked = hasUnmarked;
+  }
+
+  maskOf(name: string): string | undefined {
+    return this.#own.get(name) ?? this.#others?.maskOf(name);
   }
 }
 
@@ -25,33 +35,62 @@ export class MentionedNames {
  *
  * So "city" without quotes stays: most texts that say it mean the word.
  *
- * @param names those that are looked for, the first ones first
- * @param isValue whether a name is no mention here, as it is a value as well
+ * @param schema what the text describes: a word that is one of its values is no mention
  */
-export function maskText(
-  text: string,
-  names: readonly MentionedNames[],
-  isValue?: (name: string) => boolean,
-): string {
-  const mayHaveRuns = text.includes('_') || names.some(({ hasUnmarked }) => hasUnmarked);
-  const hasQuotes = quotes.test(text);
-  if (!mayHaveRuns && !hasQuotes) return text;
+export function maskText(text: string, names: MentionedNames, schema: JsonSchema = {}): string {
+  const mayHaveRuns = names.hasUnmarked || text.includes('_');
+  let open = nextQuote(text, 0);
+  if (!mayHaveRuns && open === -1) return text;
   const maskOf = (name: string): string | undefined => {
-    for (const { masks } of names) {
-      const mask = masks.get(name);
-      if (mask !== undefined) return isValue?.(name) === true ? undefined : mask;
-    }
-    return undefined;
+    const mask = names.maskOf(name);
+    return mask === undefined || isValue(name, schema) ? undefined : mask;
   };
-  if (!hasQuotes) return maskRuns(text, maskOf);
-  const parts = text.split(quotes); // texts at even places, the quotes between them at odd ones
-  return parts
-    .map((part, at) => {
-      if (at % 2 === 1) return part;
-      const isQuoted = at > 0 && closing[parts[at - 1] ?? ''] === parts[at + 1];
-      return (isQuoted ? maskOf(part) : undefined) ?? (mayHaveRuns ? maskRuns(part, maskOf) : part);
-    })
-    .join('');
+  const maskRest = (rest: string): string => {
+    if (!mayHaveRuns) return rest;
+    return names.hasUnmarked ? maskRuns(rest, maskOf) : maskUnderscored(rest, maskOf);
+  };
+  let masked = '';
+  let copied = 0;
+  while (open !== -1) {
+    const close = nextQuote(text, open + 1);
+    const isQuoted = closing[text.charAt(open)] === text.charAt(close);
+    const mask = isQuoted ? maskOf(text.slice(open + 1, close)) : undefined;
+    if (mask !== undefined) {
+      masked += maskRest(text.slice(copied, open + 1)) + mask;
+      copied = close;
+    }
+    open = close;
+  }
+  return copied === 0 ? maskRest(text) : masked + maskRest(text.slice(copied));
+}
+
+/** Whether a word is one of the values that a schema, or that of its items, allows or starts from. */
+function isValue(
+  word: string,
+  { enum: allowed, const: only, default: initial, items }: JsonSchema,
+): boolean {
+  if (only === word || initial === word) return true;
+  if (Array.isArray(allowed) && allowed.includes(word)) return true;
+  return isObject(items) && isValue(word, items);
+}
+
+function nextQuote(text: string, from: number): number {
+  quote.lastIndex = from;
+  return quote.test(text) ? quote.lastIndex - 1 : -1;
+}
+
+/** {@link maskRuns}, but only between the spaces around each underscore: most of a text is left out so. */
+function maskUnderscored(text: string, maskOf: (name: string) => string | undefined): string {
+  let masked = '';
+  let copied = 0;
+  for (let at = text.indexOf('_'); at !== -1; at = text.indexOf('_', copied)) {
+    const start = text.lastIndexOf(' ', at) + 1;
+    const space = text.indexOf(' ', at);
+    const end = space === -1 ? text.length : space;
+    masked += text.slice(copied, start) + maskRuns(text.slice(start, end), maskOf);
+    copied = end;
+  }
+  return copied === 0 ? text : masked + text.slice(copied);
 }
 
 /** Goes by single characters, as a prompt has thousands of them and a regular expression takes five times as long. */
@@ -59,23 +98,25 @@ function maskRuns(text: string, maskOf: (name: string) => string | undefined): s
   let masked = '';
   let copied = 0;
   let start = -1;
-  let mayBeName = false;
+  let kinds = 0;
   for (let at = 0; at <= text.length; at++) {
-    const kind = kindAt(text, at);
-    if (kind >= lower) {
+    const kind = at < text.length ? kindOf(text.charCodeAt(at)) : gap;
+    if (kind >= letter) {
       if (start === -1) {
         start = at;
-        mayBeName = false;
-      }
-      if (kind === mark || (kind === upper && at > start)) mayBeName = true;
-    } else if (start !== -1 && kind === joint && kindAt(text, at + 1) >= lower) {
-      if (text[at] === '.') mayBeName = true;
+        kinds = kind === capital ? letter : kind;
+      } else kinds |= kind;
     } else if (start !== -1) {
-      if (mayBeName) {
-        masked += text.slice(copied, start) + maskRun(text.slice(start, at), maskOf);
-        copied = at;
+      const next = at + 1 < text.length ? kindOf(text.charCodeAt(at + 1)) : gap;
+      if (kind !== gap && next >= letter) kinds |= kind;
+      else {
+        // As isDistinctive has it, but that a capital may follow another.
+        if (kinds >= capital || (kinds & (digit | dot) && kinds & letter)) {
+          masked += text.slice(copied, start) + maskRun(text.slice(start, at), maskOf);
+          copied = at;
+        }
+        start = -1;
       }
-      start = -1;
     }
   }
   return copied === 0 ? text : masked + text.slice(copied);
@@ -97,30 +138,31 @@ function isDistinctive(name: string): boolean {
   return /[\p{N}.]/u.test(name) && /\p{L}/u.test(name);
 }
 
-// Kinds of characters. The last three make up runs; a `mark` is a digit or an underscore.
-const unknown = 0;
+// Kinds of characters. Runs are made of those from `letter` on, with a hyphen or dot between them.
 const gap = 1;
-const joint = 2;
-const lower = 3;
-const upper = 4;
-const mark = 5;
-/** Kinds by UTF-16 unit, as far as they were asked for. */
-const kinds = new Uint8Array(0x10000);
+const hyphen = 2;
+const dot = 4;
+const letter = 8;
+const digit = 16;
+const capital = 32;
+const underscore = 64;
+/** Kinds by UTF-16 unit, as far as they were asked for; else 0. */
+const knownKinds = new Uint8Array(0x10000);
 
-function kindAt(text: string, at: number): number {
-  if (at >= text.length) return gap;
-  const unit = text.charCodeAt(at);
-  const known = kinds[unit] ?? unknown;
-  if (known !== unknown) return known;
-  const kind = kindOf(String.fromCharCode(unit));
-  kinds[unit] = kind;
+function kindOf(unit: number): number {
+  const known = knownKinds[unit] ?? 0;
+  if (known !== 0) return known;
+  const kind = readKind(String.fromCharCode(unit));
+  knownKinds[unit] = kind;
   return kind;
 }
 
 /** Half a surrogate pair counts as a letter: more letters than other characters are written so. */
-function kindOf(character: string): number {
-  if (character === '.' || character === '-') return joint;
-  if (/[\p{N}_]/u.test(character)) return mark;
-  if (/\p{Lu}/u.test(character)) return upper;
-  return /[\p{L}\p{M}\p{Cs}]/u.test(character) ? lower : gap;
+function readKind(character: string): number {
+  if (character === '_') return underscore;
+  if (character === '-') return hyphen;
+  if (character === '.') return dot;
+  if (/\p{N}/u.test(character)) return digit;
+  if (/\p{Lu}/u.test(character)) return capital;
+  return /[\p{L}\p{M}\p{Cs}]/u.test(character) ? letter : gap;
 }

@@ -93,7 +93,7 @@ export function maskTools(
     const masked = { name, mask, places };
     byName.set(name, masked);
     byMask.set(mask, masked);
-    const mentioned = [new MentionedNames(masks), mentionedFunctions];
+    const mentioned = new MentionedNames(masks, mentionedFunctions);
     return {
       name: mask,
       description: maskText(description, mentioned),
@@ -143,9 +143,10 @@ function maskedNames(byMask: ReadonlyMap<string, MaskedTool>): MaskedNames {
 
 /** The names of parameters that can be masked without changing what fits the schema. */
 function maskable(schema: unknown, { names, literalKeys, hasPatterns }: Survey): Iterable<string> {
-  if (literalKeys.size === 0 && !hasPatterns) return names;
-  const judged = hasPatterns ? judgedNames(schema, names) : new Set();
-  return [...names].filter((name) => !literalKeys.has(name) && !judged.has(name));
+  if (literalKeys.length === 0 && !hasPatterns) return names;
+  const kept = new Set(literalKeys);
+  if (hasPatterns) for (const name of judgedNames(schema, names)) kept.add(name);
+  return [...names].filter((name) => !kept.has(name));
 }
 
 function renameCall(

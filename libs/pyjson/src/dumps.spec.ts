@@ -76,7 +76,7 @@ describe('dumps', () => {
           expect(dumps(read, { ensureAscii })).toBe(text);
         }
       }),
-      { numRuns: fuzzRuns() },
+      { seed: 4, numRuns: fuzzRuns() },
     );
   });
 
@@ -87,7 +87,7 @@ describe('dumps', () => {
         expect(JSON.parse(dumps(plain))).toEqual(plain);
         expect(JSON.parse(dumps(plain, { ensureAscii: false }))).toEqual(plain);
       }),
-      { numRuns: fuzzRuns() },
+      { seed: 4, numRuns: fuzzRuns() },
     );
   });
 });

@@ -24,9 +24,9 @@ const frequentKeys: ReadonlyMap<string, string> = new Map(
  * Writes a value as Python's `json.dumps` does: on one line, `, ` and `: ` between the parts, everything beyond ASCII
  * escaped unless `ensureAscii` is false.
  *
- * Besides what `loads` gives it takes what `JSON.parse` gives: plain objects, whose `undefined` members are left out,
- * and any number, which is an int if it is a safe integer (but for -0) and a float otherwise. What JSON cannot say is
- * written as `null`.
+ * Besides what `loads` gives it takes what `JSON.parse` gives: plain objects and any number, which is an int if it is a
+ * safe integer (but for -0) and a float otherwise. Members that are `undefined` are left out; what else JSON cannot say
+ * is written as `null`.
  *
  * @throws RangeError for a value that holds itself, or nests so deeply that the stack is full
  */
@@ -62,6 +62,7 @@ function write(value: unknown, ascii: boolean): string {
   }
   if (value instanceof Map) {
     for (const [name, member] of value as Map<string, unknown>) {
+      if (member === undefined) continue;
       const written = key(name, ascii) + write(member, ascii);
       text = text === '' ? written : `${text}, ${written}`;
     }

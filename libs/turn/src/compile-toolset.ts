@@ -65,7 +65,9 @@ export function compileToolset(
 ): CompiledToolset {
   const masking = mask && maskTools(tools, mask);
   const shown = masking?.tools ?? tools.map(definitionOf);
-  const prompt = compilePrompt(flavour, completeTools(shown));
+  // The other flavours print what is not said as not said, as they did in training.
+  const isPicky = flavour.startsWith('bfcl-');
+  const prompt = compilePrompt(flavour, isPicky ? completeTools(shown) : shown);
   if (prompt === undefined) {
     throw invalidRequest({ pointer: '/tools', detail: 'is empty', mend: 'give at least one tool' });
   }

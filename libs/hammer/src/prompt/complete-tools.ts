@@ -32,12 +32,13 @@ function completeObject(
 }
 
 function completeParameter(given: unknown): unknown {
-  const schema = asObject(given);
-  if (!isObject(schema.properties)) return withDescription(schema);
+  const schema = withDescription(asObject(given));
+  if (!isObject(schema.properties)) return schema;
+  const completed = completeObject(schema, completeInner);
+  const { properties, ...outer } = completed;
   // Flattened, an inner parameter of this name would be taken for the default of the outer one.
-  if (!Object.hasOwn(schema.properties, 'default')) return completeObject(schema, completeInner);
-  const { properties, ...outer } = schema;
-  return withDescription({ ...outer, allOf: [...listOf(outer.allOf), { properties }] });
+  if (!isObject(properties) || !Object.hasOwn(properties, 'default')) return completed;
+  return { ...outer, allOf: [...listOf(outer.allOf), { properties }] };
 }
 
 function completeInner(schema: unknown, isRequired: boolean): unknown {
