@@ -42,37 +42,24 @@ export const hammerModel: Bench = {
     'the model in the box on BFCL cases: masked and unmasked, constrained and free (about an hour)',
   run: async ({ smoke }: BenchOptions) => {
     const samples = categories.map((category) => sample(category, smoke ? 1 : 60));
-    // In turn, so that the cases done so far are a fair sample at any time.
-    const cases = Array.from({ length: samples[0]?.length ?? 0 }, (_, at) =>
-      samples.flatMap((list) => list.slice(at, at + 1)),
-    ).flat();
     const right = new Map<string, number[]>();
-    const lanes = Array.from({ length: smoke ? 1 : 2 }, async () => {
-      const weights = artifactPath(MODEL);
-      const model = await loadEmbeddedModel({
-        card: defaultModel.card,
-        weights,
-        adapter: adapterPath(),
-      });
-      for (let next = cases.shift(); next !== undefined; next = cases.shift()) {
-        const verdicts: number[] = [];
-        for (const condition of conditions) {
-          const verdict = (await ask(model, next, condition)) ? 1 : 0;
-          const key = rowName(next.category, condition);
-          right.set(key, [...(right.get(key) ?? []), verdict]);
-          verdicts.push(verdict);
-        }
-        console.error(`${next.entry.id} ${verdicts.join(' ')}`);
-      }
-      await model.close();
+    const model = await loadEmbeddedModel({
+      card: defaultModel.card,
+      weights: artifactPath(MODEL),
+      adapter: adapterPath(),
     });
-    await Promise.all(lanes);
-    return categories.flatMap((category) =>
-      conditions.map((condition) => {
-        const name = rowName(category, condition);
-        return percent(name, right.get(name) ?? []);
-      }),
-    );
+    for (const asked of smoke ? samples.flat().slice(0, 1) : samples.flat()) {
+      const verdicts: string[] = [];
+      for (const condition of conditions) {
+        const isRight = await ask(model, asked, condition);
+        const name = rowName(asked.category, condition);
+        right.set(name, [...(right.get(name) ?? []), isRight ? 1 : 0]);
+        verdicts.push(isRight ? 'right' : 'wrong');
+      }
+      if (!smoke) console.error(`${asked.entry.id}: ${verdicts.join(', ')}`);
+    }
+    await model.close();
+    return [...right].map(([name, outcomes]) => percent(name, outcomes));
   },
 };
 

@@ -96,7 +96,7 @@ export class Place {
     this.#schemas = schemas;
     this.#places = places;
     this.#hasPatterns = schemas.some((schema) => isObject(schema.patternProperties));
-    this.#prefix = Math.max(...schemas.map((schema) => prefixOf(schema).length));
+    this.#prefix = schemas.reduce((most, schema) => Math.max(most, prefixOf(schema).length), 0);
     for (const name of schemas.flatMap(listedNames)) {
       if (this.byName.has(name)) continue;
       const member = new Member(name, places.masks.get(name) ?? name, this);
@@ -177,18 +177,12 @@ export function judgedNames(root: unknown, names: ReadonlySet<string>): Readonly
 /** The names that a schema lists itself, in any keyword. */
 function listedNames(schema: Schema): string[] {
   return Object.entries(schema).flatMap(([keyword, value]) => {
-    switch (keywordRoles.get(keyword)) {
-      case 'properties':
-        return isObject(value) ? Object.keys(value) : [];
-      case 'dependents':
-        return isObject(value)
-          ? Object.entries(value).flatMap(([name, of]) => [name, ...strings(of)])
-          : [];
-      case 'names':
-        return strings(value);
-      default:
-        return [];
-    }
+    const role = keywordRoles.get(keyword);
+    if (role === 'names') return strings(value);
+    if (!isObject(value)) return [];
+    if (role === 'properties') return Object.keys(value);
+    if (role !== 'dependents') return [];
+    return Object.entries(value).flatMap(([name, of]) => [name, ...strings(of)]);
   });
 }
 

@@ -61,13 +61,13 @@ function someSchema(name: fc.Arbitrary<string>): fc.Arbitrary<JsonSchema> {
     const map = (of: fc.Arbitrary<unknown>, names = name): fc.Arbitrary<JsonSchema> =>
       fc
         .array(fc.tuple(names, of), { maxLength: 3 })
-        .map((members) => Object.fromEntries(members) as JsonSchema);
+        .map((members) => Object.fromEntries<unknown>(members));
     const names = fc.uniqueArray(name, { maxLength: 2 });
     const rest = fc.oneof(part, fc.boolean());
     const list = fc.array(inner, { minLength: 1, maxLength: 2 });
     return {
       schema: fc.oneof(
-        { maxDepth: 4 },
+        { maxDepth: 3 },
         fc.constantFrom<JsonSchema>(
           {},
           { type: 'string' },
@@ -104,6 +104,7 @@ function someSchema(name: fc.Arbitrary<string>): fc.Arbitrary<JsonSchema> {
         list.map((anyOf) => ({ anyOf })),
         fc.tuple(list, map(part)).map(([oneOf, properties]) => ({ oneOf, properties })),
         fc.record(
+          // oxlint-disable-next-line unicorn/no-thenable -- a keyword
           { if: inner, then: inner, else: inner, properties: map(part) },
           { requiredKeys: ['if', 'then'] },
         ),
@@ -112,12 +113,12 @@ function someSchema(name: fc.Arbitrary<string>): fc.Arbitrary<JsonSchema> {
           { dependentRequired: map(names), dependentSchemas: map(inner), properties: map(part) },
           { requiredKeys: ['dependentSchemas'] },
         ),
-        fc.tuple(part, map(part)).map(([schema, properties]) => ({
+        fc.tuple(part, map(part)).map(([items, properties]) => ({
           properties,
           default: { city: 1 },
           maxProperties: 3,
           description: 'x_1',
-          items: schema,
+          items,
         })),
       ),
     };
@@ -191,22 +192,18 @@ describe('masking any tools', () => {
             const shown = masking.tools[index] as ToolDefinition;
             const fits = compile(tool);
             const fitsMasked = compile(shown);
-            if (fits === undefined || fitsMasked === undefined) {
-              expect(fits).toBe(fitsMasked);
-              return;
-            }
             for (const args of samples) {
               if (holdsName(args, masks) || holdsName(args, unfit)) continue;
               const isFitting = check(fits, args);
               const masked = masking.mask({ name: tool.name, arguments: args }).arguments;
-              expect(check(fitsMasked, masked), JSON.stringify(args)).toBe(isFitting);
+              expect({ args, fits: check(fitsMasked, masked) }).toEqual({ args, fits: isFitting });
               compared++;
               if (isFitting === true) fitting++;
             }
           });
         },
       ),
-      { numRuns: Math.min(fuzzRuns(), 20_000) / 10 },
+      { numRuns: Math.min(fuzzRuns(), 20_000) / 20 },
     );
     expect(fitting).toBeGreaterThan(compared / 10);
     expect(fitting).toBeLessThan((compared * 9) / 10);
@@ -267,7 +264,7 @@ describe('masking any tools', () => {
   });
 });
 
-function compile({ parameters }: ToolDefinition): ValidateFunction | undefined {
+function compile({ parameters }: ToolDefinition): ValidateFunction {
   const ajv = new Ajv2020({
     strict: false,
     allErrors: true,
@@ -277,11 +274,7 @@ function compile({ parameters }: ToolDefinition): ValidateFunction | undefined {
     ownProperties: true,
     inlineRefs: false,
   });
-  try {
-    return ajv.compile(parameters);
-  } catch {
-    return undefined;
-  }
+  return ajv.compile(parameters);
 }
 
 /** A schema that leads to itself without a step into the value has no answer. */

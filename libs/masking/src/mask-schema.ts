@@ -1,5 +1,5 @@
 import type { JsonSchema } from '#libs/contracts';
-import { isObject, keywordRoles, setMember } from './mask-keywords.js';
+import { isObject, type KeywordRole, keywordRoles, setMember } from './mask-keywords.js';
 import { Places } from './mask-places.js';
 import { followReference } from './mask-references.js';
 import { maskText, type MentionedNames } from './mask-texts.js';
@@ -34,8 +34,10 @@ class SchemaMasker {
     const members = schema as JsonSchema;
     let masked = members;
     for (const keyword of Object.keys(members)) {
+      const role = keywordRoles.get(keyword);
+      if (role === undefined || role === 'literal') continue;
       const value = members[keyword];
-      const changed = this.#keyword(keyword, value, members);
+      const changed = this.#keyword(role, value, members);
       if (changed === value) continue;
       if (masked === members) masked = { ...members };
       masked[keyword] = changed;
@@ -43,8 +45,8 @@ class SchemaMasker {
     return masked;
   }
 
-  #keyword(keyword: string, value: unknown, schema: JsonSchema): unknown {
-    switch (keywordRoles.get(keyword)) {
+  #keyword(role: Exclude<KeywordRole, 'literal'>, value: unknown, schema: JsonSchema): unknown {
+    switch (role) {
       case 'properties':
       case 'dependents':
         return this.#map(value, (name) => this.#mask(name));
@@ -66,9 +68,6 @@ class SchemaMasker {
         return this.#sample(value, schema);
       case 'samples':
         return Array.isArray(value) ? value.map((sample) => this.#sample(sample, schema)) : value;
-      case 'literal':
-      case undefined:
-        return value;
     }
   }
 

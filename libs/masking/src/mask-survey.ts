@@ -65,8 +65,7 @@ class Surveyor implements Survey {
   }
 
   #keyword(keyword: string, value: unknown, level: number): void {
-    const isFlat = typeof value !== 'object';
-    if (isFlat && keyword !== '$ref') return;
+    if (typeof value !== 'object' && keyword !== '$ref') return;
     switch (keywordRoles.get(keyword)) {
       case 'properties':
       case 'dependents':
@@ -92,7 +91,11 @@ class Surveyor implements Survey {
           throw new Refusal(`$ref ${reference} leads elsewhere`, 'refer to "#/$defs/Name"');
         }
         break;
-      default:
+      case 'discriminator':
+      case 'text':
+      case 'sample':
+      case 'samples':
+      case undefined:
         this.#data(value, level, false);
     }
   }

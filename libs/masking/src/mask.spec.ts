@@ -121,6 +121,7 @@ describe('maskTools', () => {
         some: { type: 'object', patternProperties: { '^x_': leaf } },
         free: { type: 'object' },
         tree: { $ref: '#/$defs/Tree' },
+        // oxlint-disable-next-line unicorn/no-thenable -- a keyword
         chosen: { if: { required: ['on'] }, then: leaf, else: { properties: { off: leaf } } },
       },
       { $defs: { Leaf: leaf, Tree: { properties: { next: { $ref: '#/$defs/Tree' }, city: {} } } } },
@@ -248,6 +249,14 @@ describe('maskTools', () => {
       description: `\`${masks.p_1}\` ${masks.p_2}`,
     });
     expect(mask({ name: 'f', arguments: { p_1: 1 } }).arguments).toEqual({ [masks.p_1 ?? '']: 1 });
+  });
+
+  it('takes a choice among very many schemas', () => {
+    const anyOf = Array.from({ length: 150_000 }, () => ({ properties: { a: {} } }));
+    const { mask, masks } = maskOne({ choice: { anyOf } });
+    expect(mask({ name: 'f', arguments: { choice: { a: 1 } } }).arguments).toEqual({
+      [masks.choice ?? '']: { [masks.a ?? '']: 1 },
+    });
   });
 
   describe('refuses, by the name of the tool,', () => {
