@@ -7,8 +7,7 @@ import { benches } from '../bench/benches.js';
 import type { Row } from '../bench/harness.js';
 
 function bench(...args: string[]) {
-  const command = ['--conditions=source', 'bench/main.ts', ...args];
-  return spawnSync('node_modules/.bin/tsx', command, { encoding: 'utf8' });
+  return spawnSync('npm', ['run', '-s', 'bench', '--', ...args], { encoding: 'utf8' });
 }
 
 it.each(benches.map(({ name }) => name))('bench %s runs and gives sane figures', (name) => {

@@ -66,7 +66,7 @@ function absorb(state: State, text: string): State {
   return { a, b };
 }
 
-/** Uniform in [0, 1), 32 bits: a counter, mixed with the state as the 32-bit hashes of the Murmur family end. */
+/** 32 uniform bits at a time: a counter, mixed with the state as the 32-bit hashes of the Murmur family end. */
 function generator({ a, b }: State): () => number {
   let counter = 0;
   return () => {
@@ -74,6 +74,6 @@ function generator({ a, b }: State): () => number {
     mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
     mixed = Math.imul(mixed ^ (mixed >>> 13) ^ b, 0xc2b2ae35);
     mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);
-    return ((mixed ^ (mixed >>> 16)) >>> 0) / 2 ** 32;
+    return (mixed ^ (mixed >>> 16)) >>> 0;
   };
 }

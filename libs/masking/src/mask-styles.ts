@@ -5,10 +5,13 @@ export type NameKind = 'function' | 'parameter';
 /**
  * Draws one mask.
  *
- * @param random uniform in [0, 1)
+ * @param random 32 uniform bits, as an integer from 0
  * @param attempt how many masks for this name were taken already, from 0
  */
 type DrawMask = (kind: NameKind, random: () => number, attempt: number) => string;
+
+const letterCodes = Array.from(letters, (symbol) => symbol.charCodeAt(0));
+const symbolCodes = Array.from(symbols, (symbol) => symbol.charCodeAt(0));
 
 /**
  * What masks look like.
@@ -20,14 +23,18 @@ type DrawMask = (kind: NameKind, random: () => number, attempt: number) => strin
 export const maskStyles = {
   hash(kind, random) {
     const [least, most] = maskLengths[kind];
-    const length = least + below(most - least + 1, random);
-    const codes = [letters.charCodeAt(below(letters.length, random))];
-    while (codes.length < length) codes.push(symbols.charCodeAt(below(symbols.length, random)));
-    return String.fromCharCode(...codes);
+    const length = least + (random() % (most - least + 1));
+    const codes = [letterCodes[random() % letterCodes.length] ?? 0];
+    // Six bits make one of 64 symbols.
+    for (let bits = 0; codes.length < length; bits >>>= 6) {
+      if (codes.length % 5 === 1) bits = random();
+      codes.push(symbolCodes[bits & 63] ?? 0);
+    }
+    return String.fromCharCode.apply(null, codes);
   },
   short(_, random, attempt) {
-    let mask = syllables[below(syllables.length, random)] ?? '';
-    for (let digits = Math.floor(attempt / 4); digits > 0; digits--) mask += below(10, random);
+    let mask = syllables[random() % syllables.length] ?? '';
+    for (let digits = Math.floor(attempt / 4); digits > 0; digits--) mask += random() % 10;
     return mask;
   },
 } as const satisfies Record<string, DrawMask>;
@@ -42,8 +49,3 @@ const meaningful = new Set(
 const syllables = [...'bdfgklmnprstvz']
   .flatMap((consonant) => [...'aeiou'].map((vowel) => consonant + vowel))
   .filter((syllable) => !meaningful.has(syllable));
-
-/** An integer from 0 to `count` - 1. */
-function below(count: number, random: () => number): number {
-  return Math.floor(random() * count);
-}
