@@ -75,17 +75,18 @@ async function ask(
     maxCalls: category.startsWith('parallel') ? 8 : model.card.maxCalls,
     mask: names === 'real' ? undefined : { key: `bench/${entry.id}`, style: names },
   });
-  const { text } = await model.generate({
+  const { text, finishReason } = await model.generate({
     prompt: toolset.prompt(entry.question as Message[]),
     grammar: decoding === 'free' ? undefined : toolset.constraint.grammar,
     maxTokens: maxAnswerTokens,
     signal: new AbortController().signal,
   });
-  const answer = toolset.read(text);
-  const calls = answer.outcome === 'calls' ? answer.calls : [];
+  // As the worker does: what did not end is not read.
+  const answer = finishReason === 'length' ? undefined : toolset.read(text);
+  const calls = answer?.outcome === 'calls' ? answer.calls : [];
   // As Python would read them: the checker tells 5 from 5.0.
   const written =
-    answer.outcome === 'calls' && answer.parser === 'strict' ? loads(unfence(text)) : undefined;
+    answer?.outcome === 'calls' && answer.parser === 'strict' ? loads(unfence(text)) : undefined;
   const judged = calls.map((call, index) => ({
     name: call.name,
     arguments: withFloats(call.arguments, written && at(at(written, index), 'arguments')),

@@ -44,7 +44,7 @@ export const hammer: Bench = {
         'prompt from a compiled toolset, 10 tools',
         'µs',
         rounds,
-        () => microseconds(times * 10, () => promptText(ready.render(messages)).length),
+        () => microseconds(times * 10, () => promptText(ready.render(messages))),
         { atMost: 3 },
       ),
       await compare(

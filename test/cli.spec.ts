@@ -33,10 +33,17 @@ describe('hammerline mask', () => {
 
 describe('hammerline prompt', () => {
   it('prints what a model reads, to the byte', () => {
-    const args = ['prompt', FILE, '--model', 'Hammer2.1-7b', '--query', 'Hello.'];
+    const args = ['prompt', FILE, '--model', 'Hammer2.1-7b', '--mask', 'off', '--query', 'Hello.'];
     const prompt = compilePrompt('bfcl-2.1', toolset.tools);
     const messages = [{ role: 'user', content: 'Hello.' }];
     expect(hammerline(args).stdout).toBe(promptText(prompt.render(messages)));
+  });
+
+  it('masks names where a worker would', () => {
+    const shows = (...args: string[]) => hammerline(['prompt', FILE, ...args]).stdout;
+    expect(shows()).toContain('send_message');
+    expect(shows('--model', 'Hammer2.1-7b')).not.toContain('send_message');
+    expect(shows('--mask', 'on')).not.toContain('send_message');
   });
 
   it('reads tools and conversations that are piped in', () => {
@@ -65,7 +72,7 @@ describe('wrong input', () => {
   it.each<[string, string[], number, string | RegExp]>([
     ['no file', ['mask', 'nowhere.json'], 1, 'nowhere.json cannot be read: ENOENT'],
     ['a file that is no JSON', ['mask', 'README.md'], 1, 'README.md is no JSON'],
-    ['a toolset without tools', ['mask', 'package.json'], 1, '/tools'],
+    ['a file without tools', ['mask', 'package.json'], 1, 'give a list of tools'],
     ['an unknown model', ['prompt', FILE, '--model', 'gpt'], 1, '--flavour'],
     ['an unknown flavour', ['prompt', FILE, '--flavour', '3.0'], 2, 'Allowed choices'],
     ['an unknown command', ['fly'], 2, 'unknown command'],

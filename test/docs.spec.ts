@@ -7,6 +7,8 @@ import { WorkerConfig } from '../apps/worker/src/config.js';
 
 const pages = [
   'README.md',
+  'libs/hammer/README.md',
+  'libs/masking/README.md',
   ...readdirSync('docs', { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.md'))
     .map((file) => path.join('docs', file)),

@@ -33,6 +33,10 @@ describe('runVectors', () => {
   });
 });
 
+it('an empty file of vectors is no pass', () => {
+  expect(runVectors(() => undefined, '\n').mismatches).toHaveLength(1);
+});
+
 describe('differences', () => {
   it('shows the lines that differ, from a little before where they do', () => {
     expect(differences('same\nleft \nx', 'same\nleft\nx')).toEqual([

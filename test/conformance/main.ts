@@ -10,7 +10,7 @@ const help = `Runs golden vectors of the original Python code (test/vectors/READ
   npm run -s conformance -- [--vectors DIR] [--data DIR]
 
   --vectors DIR  folder of vector files (*.jsonl); default: test/vectors
-  --data DIR     folder of the data sets that vectors refer to; default: test/data
+  --data DIR     folder of the data sets that the evaluators' vectors refer to; default: test/data
   --help         this text
 
 Prints "<file> <passed>/<total>" for each file, and the first cases that differ ("-" the original, "+" this project).

@@ -12,6 +12,10 @@ export interface VectorReport {
  */
 export function runVectors(run: NonNullable<Suite['run']>, text: string): VectorReport {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
+  if (lines.length === 0) {
+    const nothing = { id: 'the file', expected: 'at least one case', actual: 'no case' };
+    return { total: 1, mismatches: [nothing] };
+  }
   const mismatches = lines.flatMap((line, index) => {
     let id = `line ${index + 1}`;
     try {
@@ -21,7 +25,7 @@ export function runVectors(run: NonNullable<Suite['run']>, text: string): Vector
       const mismatch = run(vector);
       return mismatch === undefined ? [] : [{ id, ...mismatch }];
     } catch (error) {
-      const actual = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      const actual = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       return [{ id, expected: 'no error', actual }];
     }
   });

@@ -39,10 +39,15 @@ async function showMasks(file: string, options: MaskChoice & { json?: true }): P
     return;
   }
   for (const [mask, name] of Object.entries(names.functions)) {
-    console.log(`${mask}  ${name}`);
+    console.log(`${mask}  ${shown(name)}`);
     for (const [parameter, real] of Object.entries(names.parameters[mask] ?? {})) {
-      console.log(`  ${parameter}  ${real}`);
+      console.log(`  ${parameter}  ${shown(real)}`);
     }
   }
   console.log(`\n${JSON.stringify(masked, null, 2)}`);
+}
+
+/** A name that could steer a terminal is shown as JSON. */
+function shown(name: string): string {
+  return /\p{C}/u.test(name) ? JSON.stringify(name) : name;
 }

@@ -1,5 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { HammerlineError, invalidRequest, type Message, RunRequest } from '#libs/contracts';
+import {
+  HammerlineError,
+  invalidRequest,
+  MaskMode,
+  type Message,
+  RunRequest,
+} from '#libs/contracts';
 import { flavourOf, promptText, SERVING_FLAVOURS, type ServingFlavour } from '#libs/hammer';
 import { maskKey } from '#libs/masking';
 import { compileToolset } from '#libs/turn';
@@ -11,7 +17,7 @@ interface PromptChoice extends MaskChoice {
   messages?: string;
   model?: string;
   flavour?: ServingFlavour;
-  mask?: true;
+  mask?: MaskMode;
   maxCalls: number;
   show: 'prompt' | 'grammar' | 'schema' | 'report';
 }
@@ -32,7 +38,12 @@ export function addPromptCommand(program: Command): void {
         .choices(SERVING_FLAVOURS)
         .conflicts('model'),
     )
-    .option('--mask', 'mask the names')
+    .addOption(
+      new Option(
+        '--mask <mode>',
+        'whether names are masked; default: what the toolset says',
+      ).choices(MaskMode.options),
+    )
     .addOption(
       new Option('--show <what>', 'report: what the grammar leaves to validation')
         .choices(['prompt', 'grammar', 'schema', 'report'])
@@ -44,11 +55,13 @@ export function addPromptCommand(program: Command): void {
 
 async function showPrompt(file: string, options: PromptChoice): Promise<void> {
   const flavour = chooseFlavour(options);
-  const { tools, hash } = await readToolsFile(file);
+  const { tools, hash, mask } = await readToolsFile(file);
   const { constraint, prompt } = compileToolset(tools, {
     flavour,
     maxCalls: options.maxCalls,
-    mask: options.mask && { key: maskKey(options.tenant, hash), style: options.style },
+    mask: isMasked(options.mask ?? mask, flavour)
+      ? { key: maskKey(options.tenant, hash), style: options.style }
+      : undefined,
   });
   switch (options.show) {
     case 'prompt':
@@ -66,6 +79,11 @@ async function showPrompt(file: string, options: PromptChoice): Promise<void> {
   }
 }
 
+/** As the worker has it: the Hammer models were trained with masks, and the model in the box does better without. */
+function isMasked(mask: MaskMode, flavour: ServingFlavour): boolean {
+  return mask === 'auto' ? flavour !== 'compact' : mask === 'on';
+}
+
 function chooseFlavour({ model, flavour }: PromptChoice): ServingFlavour {
   if (model === undefined) return flavour ?? 'compact';
   const known = flavourOf(model);
@@ -81,7 +99,7 @@ async function readMessages({ query, messages }: PromptChoice): Promise<readonly
   const read = RunRequest.shape.messages.unwrap().safeParse(await readJsonFile(messages));
   if (read.success) return read.data;
   const faults = read.error.issues.map(({ path, message }) => ({
-    pointer: `/${path.map(String).join('/')}`,
+    pointer: `${messages} /${path.map(String).join('/')}`,
     detail: message,
     mend: 'give a list of {"role", "content"}; roles are system, user, assistant and tool',
   }));

@@ -11,6 +11,11 @@ import { inlineToolset, readTools, readToolset, type Toolset } from '#libs/tools
  */
 export async function readToolsFile(file: string): Promise<Toolset> {
   const value = await readJsonFile(file);
+  const isToolset = typeof value === 'object' && value !== null && 'tools' in value;
+  if (!Array.isArray(value) && !isToolset) {
+    const mend = 'give a list of tools, also of one, or an object {name, version, tools}';
+    throw new HammerlineError('invalid_request', `${file} holds no tools: ${mend}`);
+  }
   return Array.isArray(value) ? inlineToolset(readTools(value, '')) : readToolset(value);
 }
 

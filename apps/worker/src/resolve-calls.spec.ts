@@ -31,13 +31,17 @@ const right = '[{"name": "send", "arguments": {"to": "Dana"}}]';
 const wrong = '[{"name": "send", "arguments": {"to": "dana"}}]';
 
 /** A model that says what it is told to: each token with the given probability. */
-function scripted(...answers: (readonly [text: string, probability?: number, end?: 'length'])[]) {
+function scripted(
+  ...answers: (HammerlineError | readonly [text: string, probability?: number, end?: 'length'])[]
+) {
   const asked: GenerateRequest[] = [];
   const model: Model = {
     card,
     generate(request): Promise<Generation> {
-      const [text, probability = 1, finishReason = 'stop'] = answers[asked.length] ?? ['[]'];
+      const next = answers[asked.length] ?? ['[]'];
       asked.push(request);
+      if (next instanceof HammerlineError) return Promise.reject(next);
+      const [text, probability = 1, finishReason = 'stop'] = next;
       return Promise.resolve({
         text,
         tokens: [{ text, logprob: Math.log(probability) }],
@@ -88,6 +92,16 @@ describe('resolveCalls', () => {
     expect(error.code).toBe('invalid_call');
     expect(error.message).toContain('/arguments/to');
     expect(asked).toHaveLength(2);
+  });
+
+  it('names what was wrong where the repair does not fit the context, or the model gives up', async () => {
+    const tooLong = new HammerlineError('context_overflow', 'too long');
+    for (const second of [tooLong, ['[]'] as const]) {
+      const error = await failureOf(scripted([wrong], second).model);
+      expect(error.code).toBe('invalid_call');
+      expect(error.message).toContain('/arguments/to');
+    }
+    expect((await failureOf(scripted(tooLong).model)).code).toBe('context_overflow');
   });
 
   it('asks for calls where the model gave words', async () => {

@@ -20,7 +20,7 @@ export interface Resolution {
  * fits. An answer that is refused goes back to the model once, with what is wrong.
  *
  * Throws what the model throws; `needs_input` when the request lacks something that a tool requires; `invalid_call`
- * when the repaired answer is refused too, or one does not end. Neither is retryable: decoding is greedy.
+ * when the repaired answer is refused too or is a refusal, or one does not end. Neither is retryable: decoding is greedy.
  */
 export async function resolveCalls(
   model: Model,
@@ -30,21 +30,29 @@ export async function resolveCalls(
 ): Promise<Resolution> {
   let conversation = messages;
   let leastConfidence = 1;
+  let refused: HammerlineError | undefined;
   for (let repair = 0; ; repair++) {
     const question = { model, toolset, messages: conversation, repair, signal };
-    const { text, answer, confidence } = await ask(question);
+    const { text, answer, confidence } = await ask(question).catch((error: unknown) => {
+      // Too long only with the repair in it: what is wrong is the answer that was to be repaired.
+      const isLonger = error instanceof HammerlineError && error.code === 'context_overflow';
+      throw isLonger && refused !== undefined ? refused : error;
+    });
     leastConfidence = Math.min(leastConfidence, confidence);
     switch (answer.outcome) {
       case 'calls':
         return { calls: answer.calls, confidence: leastConfidence };
       case 'irrelevant':
+        // Told that its call is wrong, a small model may well give up: that does not make the request irrelevant.
+        if (refused !== undefined) throw refused;
         return { calls: [], confidence: leastConfidence };
       case 'needs_input':
         throw new HammerlineError('needs_input', describeNeed(answer));
       case 'answer':
       case 'invalid': {
         const fault = describeFault(answer);
-        if (repair === MAX_REPAIRS) throw new HammerlineError('invalid_call', fault.message);
+        refused = new HammerlineError('invalid_call', fault.message);
+        if (repair === MAX_REPAIRS) throw refused;
         conversation = [
           ...conversation,
           { role: 'assistant', content: text },

@@ -6,13 +6,48 @@ const Text = z
   .max(200_000)
   .refine((text) => text.isWellFormed() && !text.includes('\0'), 'holds NUL or half a character');
 
+/** A call of an earlier turn, in OpenAI's shape. */
+const EarlierCall = z.strictObject({
+  id: z.string().max(256).optional(),
+  type: z.literal('function').optional(),
+  function: z.strictObject({
+    name: Text.min(1),
+    arguments: Text.refine(isJsonObject, 'is not the JSON text of an object'),
+  }),
+});
+
 export const Message = z
   .strictObject({
     role: z.enum(['system', 'user', 'assistant', 'tool']),
-    content: Text,
+    content: Text.nullish().meta({ description: 'Only beside `tool_calls` it may be null.' }),
+    tool_calls: z.array(EarlierCall).min(1).max(64).optional().meta({
+      description:
+        'The calls that the assistant made in this turn; their results follow as `tool` messages.',
+    }),
+    tool_call_id: z.string().max(256).optional().meta({
+      description: 'Taken as clients send it; results are matched by their order.',
+    }),
+  })
+  .superRefine(({ role, content, tool_calls }, context) => {
+    if (tool_calls === undefined && typeof content !== 'string') {
+      context.addIssue({ code: 'custom', path: ['content'], message: 'must be a text' });
+    }
+    if (tool_calls !== undefined && role !== 'assistant') {
+      const message = 'belongs to messages of the role "assistant"';
+      context.addIssue({ code: 'custom', path: ['tool_calls'], message });
+    }
   })
   .meta({ id: 'Message' });
 export type Message = z.infer<typeof Message>;
+
+function isJsonObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
 
 export const RunMode = z.enum(['resolve', 'execute']).meta({
   description:
@@ -27,7 +62,7 @@ export const MaskMode = z.enum(['auto', 'on', 'off']).meta({
 export type MaskMode = z.infer<typeof MaskMode>;
 
 function isRequest({ role, content }: Message): boolean {
-  return role === 'user' && content.trim() !== '';
+  return role === 'user' && typeof content === 'string' && content.trim() !== '';
 }
 
 /** The body of `POST /v1/runs`. Exactly one of query/messages, exactly one of toolset/tools. */

@@ -14,6 +14,10 @@ function rowOf(tools: readonly string[], answers: readonly string[]): Sample {
 }
 
 describe('irrelevanceRows', () => {
+  it.each([-1, 1, NaN])('refuses the share %d', (share) => {
+    expect(() => irrelevanceRows([], { seed: 1, share })).toThrow('/share');
+  });
+
   it('takes the tools away that the answers call, and keeps query and other tools', () => {
     const added = irrelevanceRows(rows, { seed: 1 });
     for (const row of added) {

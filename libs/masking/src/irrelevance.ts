@@ -1,4 +1,5 @@
 import { invalidRequest } from '#libs/contracts';
+import { shareFault } from './mask-rows.js';
 import { Random } from './random.js';
 import { readSample, type Sample, writeTools } from './sample.js';
 
@@ -15,6 +16,8 @@ export function irrelevanceRows<S extends Sample>(
   rows: readonly S[],
   { seed, share = 0.1 }: { readonly seed: number | string; readonly share?: number },
 ): S[] {
+  // All rows without an answer cannot be reached by adding some.
+  if (!(share >= 0 && share < 1)) throw shareFault(share);
   const sources: S[] = [];
   let existing = 0;
   for (const [index, row] of rows.entries()) {

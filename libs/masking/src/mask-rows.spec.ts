@@ -93,6 +93,15 @@ describe('maskRows', () => {
     );
   });
 
+  it.each([-0.1, 1.1, NaN])('refuses the share %d', (share) => {
+    expect(() => [...maskRows(rows, { seed: 1, share })]).toThrow('/share');
+  });
+
+  it('names a field that is no text', () => {
+    const row = {} as Sample;
+    expect(() => [...maskRows([row], { seed: 1, share: 1 })]).toThrow('/0/tools: is no text');
+  });
+
   it('keeps rows without answer without answer', () => {
     const row = { ...(rows[0] as Sample), answers: '[]' };
     const [without] = maskRows([row], { seed: 1, share: 1, mode: 'corrected' });
@@ -119,6 +128,12 @@ describe('trainingRows', () => {
     const fresh = tools.filter((text) => text !== numbered[7]?.tools);
     expect(new Set(fresh).size).toBe(fresh.length);
     expect(training.filter((row) => row === numbered[row.id]).length).toBeLessThan(260);
+  });
+
+  it('names a faulty row by its place in what was given', () => {
+    const faulty = numbered.map((row) => (row.id === 7 ? { ...row, tools: '5' } : row));
+    const options = { seed: 12, share: 1, copies: 3 };
+    expect(() => [...trainingRows(faulty, options)]).toThrow('/7/tools');
   });
 
   it('takes another number of copies', () => {

@@ -71,6 +71,10 @@ export function writeAnswers(answers: Iterable<SampleCall>): string {
 }
 
 function readList(text: string, pointer: string) {
+  if (typeof text !== 'string') {
+    const mend = 'give the text of a JSON list';
+    throw invalidRequest({ pointer, detail: 'is no text', mend });
+  }
   const list = parse(text, pointer);
   if (!Array.isArray(list)) {
     throw invalidRequest({

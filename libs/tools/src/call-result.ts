@@ -1,4 +1,5 @@
 import type { CallResult, Effect, ErrorCode } from '#libs/contracts';
+import { parseJson } from '#libs/pyjson';
 
 /** Results deeper than this stay text: Postgres and JSON.stringify have limits of their own. */
 const maxResultDepth = 64;
@@ -36,7 +37,7 @@ export function tooLarge(effect: Effect, maxResultBytes: number, text: string): 
 /** The value of JSON text as Postgres can store it; the text itself if it is no such JSON. */
 export function readJson(text: string): unknown {
   try {
-    return storable(JSON.parse(text), maxResultDepth);
+    return storable(parseJson(text), maxResultDepth);
   } catch {
     return storableText(text);
   }

@@ -239,7 +239,7 @@ describe('readTools', () => {
     expect(faultsIn({ type: 'object', properties: { a: deep(29) } })).toHaveLength(1);
     const abyss: unknown = JSON.parse(`${'{"items":'.repeat(10_000)}1${'}'.repeat(10_000)}`);
     expect(faultsIn(abyss)).toEqual(
-      [': nests deeper than 32 levels'].map((text) => `/tools/0${text}`),
+      [': "f" nests deeper than 32 levels'].map((text) => `/tools/0${text}`),
     );
   });
 
@@ -250,7 +250,7 @@ describe('readTools', () => {
 
   it.each(['a\0b', 'a\ud800b', '\udc00'])('refuses text that no ledger can store: %j', (text) => {
     expect(faultsOf([{ name: 'f', description: text }])).toMatchObject([
-      { pointer: '/tools/0', detail: 'holds a NUL or half a surrogate pair' },
+      { pointer: '/tools/0/description', detail: '"f" holds a NUL or half a surrogate pair' },
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { type Fault, HammerlineError, type ToolDefinition } from '#libs/contracts';
-import { holdsUnstorable, isObject, nestsDeeper, pointerStep } from './json.js';
+import { isObject, nestsDeeper, pointerStep } from './json.js';
 import { readParameters } from './read-schema.js';
 
 const maxTools = 128;
@@ -69,7 +69,16 @@ function readTool(input: unknown, pointer: string, faults: Fault[]): ToolDefinit
   };
   const limit = brokenLimit(input);
   if (limit !== undefined) {
-    fault('', limit, 'simplify it');
+    fault('', `${calledIn(input)}${limit}`, 'simplify it');
+    return nothing;
+  }
+  const broken = brokenText(input, '');
+  if (broken !== undefined) {
+    fault(
+      broken,
+      `${calledIn(input)}holds a NUL or half a surrogate pair`,
+      'write whole characters',
+    );
     return nothing;
   }
   if (!isObject(input)) {
@@ -98,7 +107,8 @@ function readTool(input: unknown, pointer: string, faults: Fault[]): ToolDefinit
   const { name } = tool;
   const description = tool.description ?? '';
   const problem = nameProblem(name);
-  if (problem !== undefined) fault(`${at}/name`, problem, 'give each tool a name of its own');
+  if (problem !== undefined)
+    fault(`${at}/name`, problem, 'name it in letters, digits, "_" and "."');
   if (typeof description !== 'string') fault(`${at}/description`, 'must be text', 'write a text');
 
   const read = readParameters(tool.parameters, `${pointer}${at}/parameters`, tool.required);
@@ -115,8 +125,32 @@ function brokenLimit(input: unknown): string | undefined {
   if (nestsDeeper(input, maxToolDepth)) return `nests deeper than ${maxToolDepth} levels`;
   const json = JSON.stringify(input) ?? '';
   const bytes = Buffer.byteLength(json);
-  if (bytes > maxToolBytes) return `is ${bytes} bytes long; at most ${maxToolBytes} are taken`;
-  return holdsUnstorable(json) ? 'holds a NUL or half a surrogate pair' : undefined;
+  return bytes > maxToolBytes
+    ? `is ${bytes} bytes long; at most ${maxToolBytes} are taken`
+    : undefined;
+}
+
+/** The tool's name for a message, where it has one that can be shown. */
+function calledIn(input: unknown): string {
+  const tool = isObject(input) && isObject(input.function) ? input.function : input;
+  const name = isObject(tool) ? tool.name : undefined;
+  return nameProblem(name) === undefined ? `${JSON.stringify(name)} ` : '';
+}
+
+/** Where the first text stands that cannot be stored, as a pointer; for a key, the object that has it. */
+function brokenText(value: unknown, pointer: string): string | undefined {
+  if (typeof value === 'string') return isStorable(value) ? undefined : pointer;
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [key, member] of Object.entries(value)) {
+    if (!isStorable(key)) return pointer;
+    const found = brokenText(member, pointer + pointerStep(key));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0');
 }
 
 function nameProblem(name: unknown): string | undefined {

@@ -52,6 +52,33 @@ describe('compileToolset', () => {
     expect(compact.constraint.grammar).not.toContain('```');
   });
 
+  it.each([
+    [{ flavour: 'bfcl-2.1' as const, maxCalls: 8 }, '```\n', '\n```'],
+    [{ flavour: 'compact' as const, maxCalls: 1 }, '', ''],
+  ])('shows calls of earlier turns as the model writes them: %o', (options, open, close) => {
+    const call = { name: 'send_message', arguments: { recipient: 'Zoë', count: 1 } };
+    const conversation = (assistant: object) => [
+      ...messages,
+      { role: 'assistant' as const, ...assistant },
+      { role: 'tool' as const, content: 'send_message: done', tool_call_id: 'c1' },
+    ];
+    const { name, arguments: values } = call;
+    const made = { function: { name, arguments: JSON.stringify(values) } };
+    const asked = conversation({ content: null, tool_calls: [{ id: 'c1', ...made }] });
+    const written =
+      '[{"name": "send_message", "arguments": {"recipient": "Zo\\u00eb", "count": 1}}]';
+    const plain = text(compileToolset([send], options).prompt(asked));
+    expect(plain).toContain(`assistant\n${open}${written}${close}<|im_end|>`);
+
+    const masked = compileToolset([send], { ...options, mask });
+    const shown = text(masked.prompt(asked));
+    expect(shown).toContain(`"name": "${masked.masking?.tools[0]?.name}", "arguments": {`);
+    expect(shown.match(/send_message/g)).toEqual(['send_message']); // what the tool said
+    expect(text(masked.prompt(conversation({ content: written })))).toBe(shown);
+    const own = `${open}${JSON.stringify([masked.masking?.mask(call)])}${close}`;
+    expect(text(masked.prompt(conversation({ content: own })))).toContain(own);
+  });
+
   it('reads calls under masks as calls of the tools', () => {
     const { masking, read } = compileToolset([send], { ...model, mask });
     const call = { name: 'send_message', arguments: { recipient: 'Dana', count: 2 } };

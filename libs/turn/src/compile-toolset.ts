@@ -16,6 +16,7 @@ import {
 } from '#libs/hammer';
 import { type Masking, type MaskOptions, maskTools } from '#libs/masking';
 import { compileValidators } from '#libs/tools';
+import { showMessages } from './show-messages.js';
 
 export interface ToolsetOptions {
   /** The prompt that the model was trained on. */
@@ -71,10 +72,11 @@ export function compileToolset(
   if (prompt === undefined) {
     throw invalidRequest({ pointer: '/tools', detail: 'is empty', mend: 'give at least one tool' });
   }
+  const isFenced = flavour !== 'compact';
   return {
     masking,
-    constraint: compileConstraint(shown, { maxCalls, fence: flavour !== 'compact' }),
-    prompt: (messages) => prompt.render(messages),
+    constraint: compileConstraint(shown, { maxCalls, fence: isFenced }),
+    prompt: (messages) => prompt.render(showMessages(messages, { masking, isFenced })),
     read: masking ? maskedReader(tools, masking) : plainReader(tools),
   };
 }
@@ -133,12 +135,14 @@ function maskedReader(tools: readonly ToolDefinition[], masking: Masking): Compi
 
 /** The real names of the masks that a text mentions, so that people understand it. */
 function explain(text: string, { names }: Masking): string {
+  // Masks are mentioned in quotes or as a step of a pointer.
+  const mentioned = new Set(text.split(/["/\s,;:()]+/));
   const told = Object.entries(names.functions)
-    .filter(([mask]) => text.includes(mask))
+    .filter(([mask]) => mentioned.has(mask))
     .flatMap(([mask, name]) => [
       `${mask} is ${name}`,
       ...Object.entries(names.parameters[mask] ?? {})
-        .filter(([parameter]) => text.includes(parameter))
+        .filter(([parameter]) => mentioned.has(parameter))
         .map(([parameter, real]) => `${parameter} is ${real}`),
     ]);
   return told.length === 0 ? '' : ` (${told.join(', ')})`;
