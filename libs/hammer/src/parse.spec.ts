@@ -34,6 +34,17 @@ describe('parseCalls', () => {
     expect(parseCalls(text)).toEqual({ ok: true, calls: [{ name: 'a', arguments: values }] });
   });
 
+  it('takes texts that resemble repeated keys', () => {
+    const values = { x: '{"x": 1, "x": 2}', y: 'a": "a":', z: [{ x: 1 }, { x: 2 }] };
+    const text = JSON.stringify([{ name: 'a', arguments: values }]);
+    expect(parseCalls(text)).toEqual({ ok: true, calls: [{ name: 'a', arguments: values }] });
+  });
+
+  it('reads lists of any depth', () => {
+    const text = `[${'['.repeat(100_000)}${']'.repeat(100_000)}]`;
+    expect(parseCalls(text)).toMatchObject({ ok: false });
+  });
+
   it('keeps fences and backticks inside a string', () => {
     const text = '[{"name": "a", "arguments": {"x": "```js\\n1\\n```"}}]';
     expect(parseCalls(text)).toEqual({
@@ -59,6 +70,11 @@ describe('parseCalls', () => {
     ['[{"name": "a", "arguments": {}, "id": 1}]', 'call 1 has an unknown member "id"'],
     ['[{"name": "a", "arguments": {"x": 9007199254740993}}]', 'the number 9007199254740993'],
     ['[{"name": "a", "arguments": {"x": [1e400]}}]', 'the number 1e400'],
+    ['[{"name": "a", "arguments": {"x": 1, "x": 2}}]', 'the key "x" given twice'],
+    ['[{"name": "a", "arguments": {"x": [{"y" : 1, "\\u0079": 1}]}}]', 'the key "y" given twice'],
+    ['[{"name": "a", "arguments": {"__proto__": 1, "__proto__": 2}}]', 'the key "__proto__" given'],
+    ['[{"name": "a", "name": "b", "arguments": {}}]', 'the key "name" given twice'],
+    ['[{"name": "a", "arguments": {}, "arguments": {}}]', 'the key "arguments" given twice'],
     ['````', 'not JSON'],
     ['```JSON\n[]\n```', 'not JSON'],
   ])('refuses %j', (text, reason) => {

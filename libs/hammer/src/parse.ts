@@ -15,10 +15,15 @@ export type ParseResult =
 /** Whether JSON may hold a number that is no finite double, or an integer that is no exact one. */
 const hugeNumber = /\d{16}|\d[eE]\+?\d{3}/;
 
+/** The end of a key, perhaps. */
+const keyEnd = /"\s*:/g;
+
 /**
  * The strict step of `readAnswer`: a JSON list of `{name, arguments}`, bare or in one Markdown fence, without a tag or
- * tagged `json`. An empty list is the model's "no tool fits". Nothing is repaired: any other text is refused with a
- * reason that can be shown to the model, also one with a number that a double does not hold, which would be rounded.
+ * tagged `json`. It is strict about JSON, not about the tag: the parsers of the original client and of BFCL read no calls
+ * in a fence tagged `json`. An empty list is the model's "no tool fits". Nothing is repaired: any other text is refused
+ * with a reason that can be shown to the model, also one with a number that a double does not hold, which would be
+ * rounded, or with a key given twice in one object, of which only the last would count.
  *
  * Keys such as `__proto__` in arguments stay ordinary own keys, as `JSON.parse` makes them.
  */
@@ -30,7 +35,7 @@ export function parseCalls(text: string): ParseResult {
   } catch (error) {
     return refuse(`not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
-  if (hugeNumber.test(json)) {
+  if (hugeNumber.test(json) || mayRepeatKey(json, value)) {
     const { problem } = readLiteral(json);
     if (problem !== undefined) return refuse(problem);
   }
@@ -54,6 +59,20 @@ export function toCall(element: unknown): ParsedCall | string {
   if (typeof name !== 'string' || name === '') return 'has no name';
   if (!isObject(values)) return 'has no arguments object';
   return { name, arguments: values };
+}
+
+/** Whether the text has more ends of keys than its value has keys; a text in it may hold some, too. */
+function mayRepeatKey(json: string, value: unknown): boolean {
+  let surplus = json.match(keyEnd)?.length ?? 0;
+  // No recursion: JSON.parse reads any depth.
+  const pending = [value];
+  for (const each of pending) {
+    if (typeof each !== 'object' || each === null) continue;
+    const members: unknown[] = Object.values(each);
+    if (!Array.isArray(each)) surplus -= members.length;
+    for (const member of members) if (typeof member === 'object') pending.push(member);
+  }
+  return surplus > 0;
 }
 
 function refuse(reason: string): ParseResult {

@@ -27,6 +27,9 @@ const pieces = [
   ' ',
   '\u00a0',
   ' and then ',
+  '<think>',
+  '</think>',
+  'print(',
 ];
 const harmful = [...pieces, '\ud800', '\u0000'];
 
@@ -161,7 +164,7 @@ const styles: Readonly<Record<string, Write>> = {
   text: (calls) => JSON.stringify(calls.map(withText)),
   openai: (calls) => JSON.stringify({ role: 'assistant', tool_calls: calls.map(openai) }),
 };
-/** These say nothing where there is no call. */
+/** These say nothing where there is no call, and are no certain intention where a call stands twice. */
 const bareStyles: typeof styles = {
   lines: (calls) => calls.map((call) => JSON.stringify(call)).join('\n'),
   tags: (calls) => calls.map((call) => `<tool_call>\n${dumps(call)}\n</tool_call>`).join('\n'),
@@ -187,6 +190,14 @@ function unsound(answer: Answer, { check }: Toolset): unknown[] {
   return found;
 }
 
+/** With the keys of each object in order. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const members = Object.entries(value).map(([key, member]) => [key, sorted(member)] as const);
+  return Object.fromEntries(members.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 function commonLength(a: string, b: string): number {
   let length = 0;
   while (length < a.length && a[length] === b[length]) length++;
@@ -196,7 +207,8 @@ function commonLength(a: string, b: string): number {
 describe('readAnswer, any calls and texts', () => {
   it.each(Object.keys(allStyles))('reads back what is written: %s', (style) => {
     const property = fc.property(validCalls, ({ set, calls }) => {
-      fc.pre(calls.length > 0 || style in styles);
+      const differ = new Set(calls.map((call) => dumps(sorted(call)))).size === calls.length;
+      fc.pre(style in styles || (calls.length > 0 && differ));
       const answer = readAnswer(write(style, calls), toolsetAt(set));
       expect(answer.outcome).toBe(calls.length === 0 ? 'irrelevant' : 'calls');
       if (answer.outcome !== 'calls') return;
@@ -275,7 +287,7 @@ describe('readAnswer, any calls and texts', () => {
       const text = write(style, calls);
       const strict = parseCalls(text);
       fc.pre(strict.ok);
-      expect(parseTolerant(text, new Set())).toEqual({ kind: 'calls', calls: strict.calls });
+      expect(parseTolerant(text, new Set())).toEqual({ kind: 'calls', calls: strict.calls, text });
     });
     fc.assert(property, { numRuns, seed });
   });
@@ -290,6 +302,10 @@ describe('readAnswer, hostile texts', () => {
       ' ',
     ),
     ...'{"name":"f","arguments":{}} {"name":"f","arguments":" [{"name":"f"}]'.split(' '),
+    ...'\nf(a=x~\nf(a=x) b~\nprint(f(~\nprint(f(a=1)) ~<think>~</think>~<think>[~<think>a</think>'.split(
+      '~',
+    ),
+    ...'<think>f(a=1)</reasoning>~</think>f(a=x) ~ [] x~:[]x~``` [] a'.split('~'),
     ...' ~\n~[ ~f() ~``` ~```json\n~```\n[~[f(a=1)] x ~city '.split('~'),
   ].filter((piece) => piece !== '');
   /** Behind a good beginning. */
@@ -309,6 +325,9 @@ describe('readAnswer, hostile texts', () => {
     '},{',
     '[],',
     '<b',
+    ...'not ~not a ~no ~format a ~a? ~anything else ~would ~the ~<think>~</think>~<think>[f()]</think>~ []'.split(
+      '~',
+    ),
   ];
   const heads = [
     '[{"name": "f", "arguments": {"a": ',

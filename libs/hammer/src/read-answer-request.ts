@@ -1,4 +1,5 @@
 import type { ToolDefinition } from '#libs/contracts';
+import { noTool, plea } from './read-answer-prose.js';
 
 /** Required parameters of a tool that the request says nothing about. */
 export interface MissingParameters {
@@ -22,14 +23,14 @@ const asks = [
   /\b(?:is|are|was|were) (?:also |still )?(?:missing|lacking|needed|required|unspecified)\b/i,
   /\b(?:missing|lacks?|lacking)\b[^.]{0,40}\bparameters?\b|\bparameters?\b[^.]{0,40}\b(?:missing|lacking)\b/i,
   /(?:\bnot|n['’]t) (?:been |be )?(?:given|provided|specified|supplied|mentioned|stated)\b/i,
-  /\b(?:please|(?:could|can|would|will) you|need you to) (?:also |please )?(?:provide|specify|give|tell|supply|share|state|let me know)\b/i,
+  plea,
 ];
 
 /** Says the contrary, or that no tool fits at all, for which the parameters do not matter. */
 const denials = [
   /(?:\bnot|\bnever|n['’]t|\bno longer) (?:be |been )?(?:missing|lacking|needed|required|necessary)\b/i,
   /\bno (?:missing|required|parameters?)\b|\bnothing (?:is |else )/i,
-  /\b(?:none of the|no|any of the) (?:\w+ ){0,2}(?:tools?|functions?)\b/i,
+  noTool,
 ];
 
 /**

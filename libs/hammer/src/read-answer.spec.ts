@@ -107,6 +107,47 @@ describe('readAnswer, calls', () => {
     ['I call\n```python\nf(a=1)\ng()\n```', 'tolerant', [f1, g]],
     ['<tool_call>f(a=1)</tool_call>', 'tolerant', [f1]],
     ['f(a=1), get-time()', 'tolerant', [f1, call('get-time')]],
+    ['print(f(a=1))', 'tolerant', [f1]],
+    ['```tool_code\nprint(f(a=1))\nprint( g() )\n```', 'tolerant', [f1, g]],
+    ['[print(f(a=1)), g()]', 'tolerant', [f1, g]],
+    // Reasoning.
+    ['<think>[g()]</think>\n[{"name": "f", "arguments": {"a": 1}}]', 'tolerant', [f1]],
+    ['<think>Not g, for example. What is a?</think>f(a=1)', 'tolerant', [f1]],
+    ['<THINKING>[g()</THINKING> Sure: <scratchpad>{</scratchpad>[f(a=1)]', 'tolerant', [f1]],
+    ['<draft>[g()]</draft><final>[f(a=1)]</final>', 'tolerant', [f1]],
+    ['[f(a=1)]<reasoning>g()</reasoning>\n[g()]', 'tolerant', [f1, g]],
+    ['I could call [g()].</think>f(a=1)', 'tolerant', [f1]],
+    ['[]\n</think>\n</think>[f(a=1)]', 'tolerant', [f1]],
+    [
+      '{"name": "f", "arguments": {"a": "<think>1</think>"}}',
+      'tolerant',
+      [call('f', { a: '<think>1</think>' })],
+    ],
+    ['[f(a="</think>")]', 'tolerant', [call('f', { a: '</think>' })]],
+    // Prose that takes nothing back.
+    ['Sure, here is the call: [f(a=1)]', 'tolerant', [f1]],
+    ["I'll use f for this: [f(a=1)]", 'tolerant', [f1]],
+    ['To do this, we need to call the function f in JSON format: [f(a=1)]', 'tolerant', [f1]],
+    ['I do not know the weather, so I ask: [f(a=1)]', 'tolerant', [f1]],
+    [
+      'From example.com/?q=1, nothing is missing. No other tools are needed: [f(a=1)]',
+      'tolerant',
+      [f1],
+    ],
+    ['[f(a=1)]\nIs there anything else you need? Let me know if you want more.', 'tolerant', [f1]],
+    // The same tool, and the same call in one list.
+    [
+      '{"name": "f", "arguments": {"a": 1}}\n{"name": "f", "arguments": {}}',
+      'tolerant',
+      [f1, call('f')],
+    ],
+    [
+      '[{"name": "f", "arguments": {"a": 1}}, {"name": "f", "arguments": {"a": 1}}]',
+      'strict',
+      [f1, f1],
+    ],
+    ['[f(a=1), f(a=1)]', 'tolerant', [f1, f1]],
+    ['The list arr[] holds more: [f(a=1)]', 'tolerant', [f1]],
     // Brackets too few at the end, outside of arguments; and too many.
     ['[{"name": "f", "arguments": {"a": 1}}', 'tolerant', [f1]],
     ['```\n[{"name": "f", "arguments": {"a": 1}\n```', 'tolerant', [f1]],
@@ -150,6 +191,13 @@ describe('readAnswer, other outcomes', () => {
     ['```python\n[]\n```', 'tolerant'],
     ['{"tool_calls": []}', 'tolerant'],
     ['{"tool_calls": null}', 'tolerant'],
+    ['<think>[f(a=1)]</think>\n[]', 'tolerant'],
+    ['No function can be used.\n[]\nSorry for that.', 'tolerant'],
+    ['Answer: [], as no function can be used.', 'tolerant'],
+    ['[] is what I say.', 'tolerant'],
+    ['Sorry ```json []``` it is.', 'tolerant'],
+    ['Nothing fits: <tool_call>[]</tool_call>', 'tolerant'],
+    ['I answer `[]`.<|im_end|>', 'tolerant'],
   ])('takes %j for irrelevant', (answer, parser) => {
     expect(read(answer)).toEqual({ outcome: 'irrelevant', parser });
   });
@@ -160,11 +208,74 @@ describe('readAnswer, other outcomes', () => {
     'The record is {"name": "Bob", "age": 5}, in the interval [0, 1).',
     'get_weather() tells the weather.',
     'See [the docs](https://example.com/a(b)).',
+    'arr[] = 5',
+    'It returns [] or a list.',
+    'Write int arr[]',
+    'Write f([])',
+    'get_weather(city) tells the weather.',
+    'print(len(x))\nprints it.',
+    'foo(city=Oslo)\nis none of the tools.',
   ])('takes %j for an answer', (answer) => {
     expect(read(answer)).toEqual({ outcome: 'answer', text: answer });
   });
 
+  it('gives an answer without its reasoning', () => {
+    expect(read('<think>[f(a=1)], or g()?</think>It is cold.')).toEqual({
+      outcome: 'answer',
+      text: 'It is cold.',
+    });
+    expect(read('Hm.</think>It <think></think>is cold.')).toEqual({
+      outcome: 'answer',
+      text: 'It is cold.',
+    });
+  });
+
   it.each([
+    // Reasoning.
+    ['<think>[f(a=1)]', 'reasoning does not end'],
+    ['[f(a=1)]\n<think>[g()]', 'reasoning does not end'],
+    ['<think>[f(a=1)]</reasoning>[g()]', 'reasoning does not end'],
+    ['<think>[f(a=1)]</think>', 'says nothing'],
+    // Prose that takes calls back.
+    ['No tool fits this; the format would be [f(a=1)]', 'says "No tool"'],
+    ['Do not call [f(a=1)] please', 'says "not call"'],
+    ['Do not call\nf(a=1)', 'says "not call"'],
+    ['Example: [f(a=1)]. What is your amount?', 'says "Example"'],
+    ['[f(a=1)] Which city do you mean?', 'says "Which city do you mean?"'],
+    ['[f(a=1)] 何ですか？', '？"'],
+    ['[f(a=1)] Please provide the city.', 'says "Please provide"'],
+    ['The city is missing. [f(a=1)]', 'says "is missing"'],
+    ["I can't use that tool: [f(a=1)]", "n't use"],
+    ['A call looks like this: [f(a=1)]', 'says "looks like this"'],
+    ['Format: [f(a=1)]', 'says "Format:"'],
+    ['You could call [f(a=1)]', 'says "You could call"'],
+    ['If you confirm: [f(a=1)]', 'says "If you confirm"'],
+    ['[f(a=1)] Scratch that.', 'says "Scratch that"'],
+    // Calls that stand twice, or beside a refusal.
+    ['[f(a=1)]\n[f(a=1)]', 'the same call stands twice'],
+    ['[f(a=1, b=2)]\n[g(), f(b=2, a=1)]', 'the same call stands twice'],
+    ['f(a=1)\nf(a=1)', 'the same call stands twice'],
+    [
+      '{"name": "f", "arguments": {"a": {"b": 1, "c": 2}}}\n{"arguments": {"a": {"c": 2, "b": 1}}, "name": "f"}',
+      'the same call stands twice',
+    ],
+    ['[f(a=1)][]', 'an empty list'],
+    ['[f(a=1)]\n\n[]', 'an empty list'],
+    ['[]\n[f(a=1)]', 'an empty list'],
+    ['{"tool_calls": []} [f(a=1)]', 'an empty list'],
+    ['[f(a=1)] or rather []', 'an empty list'],
+    // Bare calls that cannot be read.
+    ['get_weather(city=Oslo)', 'the word Oslo without quotes'],
+    ['I call it:\n```\nget_weather(\n  city=Oslo,\n)\n```', 'the word Oslo without quotes'],
+    ['<tool_call>get_weather(city=Oslo (NO))</tool_call>', 'the word Oslo without quotes'],
+    ['```tool_code\nprint(get_weather(city=Oslo))\n```', 'the word Oslo without quotes'],
+    ["print(get_weather('Oslo'))", 'an argument without its name'],
+    ['print(f(a=1), g())', 'more than a call in print()'],
+    [`Well:\nprint(f"It is {get_weather(city='Oslo')}")`, 'the word f without quotes'],
+    // Keys given twice.
+    ['[{"name": "f", "arguments": {"a": 1, "a": 2}}]', 'the key "a" given twice'],
+    ["{'name': 'f', 'name': 'g', 'arguments': {}}", 'the key "name" given twice'],
+    ['[{"name": "f", "arguments": {}, "arguments": {"a": 1}}]', 'the key "arguments" given twice'],
     // Cut: within a value, within arguments, behind a comma.
     ['[{"name": "f", "arguments": {"a": 1}}, {"na', 'does not end'],
     ['[{"name": "f", "arguments": {"a": 1}},', 'no value, at the end'],
@@ -178,6 +289,10 @@ describe('readAnswer, other outcomes', () => {
     ['[', 'at the end'],
     // Calls that would be lost.
     ['Either [f(a=1)] or [g()].', 'two places'],
+    ['[f(a=1)] / [g()]', 'two places'],
+    ['~~[f(a=1)]~~ [g()]', 'two places'],
+    ['<first>[f(a=1)]</first><last>[g()]</last>', 'two places'],
+    ['<tool_response>[f(a=1)]</tool_response>', 'it says nothing'],
     ['[f(a=1)]\nthen f(a=2)', 'within the prose'],
     ['[{"name": "f", "arguments": {}}, 5]', 'call 2 is not an object'],
     ['f(a=1), g(b=x)', 'the word x without quotes'],
@@ -192,7 +307,7 @@ describe('readAnswer, other outcomes', () => {
     [String.raw`[{"name": "f", "arguments": {"a": "\d"}}]`, 'an unknown escape'],
     ['[f(a=1+2)]', 'at "+2)]"'],
     ['[f(a=g(b=1))]', 'the word g without quotes'],
-    ['[f(a=1, a=2)]', 'given twice'],
+    ['[f(a=1, a=2)]', 'the argument "a" given twice'],
     ['f(1, 2)', 'an argument without its name'],
     ["[{'name': 'f', 'arguments': {'a': 'it's'}}]", `at "s'}}]"`],
     // Shapes that are no call.
@@ -264,6 +379,7 @@ describe('readAnswer, needs_input', () => {
       ['date'],
     ],
     ['The city was not given, so I cannot look.', 'tolerant', 'get_weather', ['city']],
+    ['<think>No tool fits?</think>Please provide the city.', 'tolerant', 'get_weather', ['city']],
   ])('reads %j', (answer, parser, name, parameters) => {
     expect(read(answer, tools)).toEqual({ outcome: 'needs_input', parser, tool: name, parameters });
   });
@@ -276,6 +392,7 @@ describe('readAnswer, needs_input', () => {
     ['[odd(any=1, maybe=None)]', 'invalid'],
     // Words that only resemble a request.
     ['The city is large.', 'answer'],
+    ['<think>Please provide the city.</think>It is large.', 'answer'],
     ['Please provide the velocity.', 'answer'],
     ['The city is not needed.', 'answer'],
     ['None of the functions can be used, and the city is missing. []', 'irrelevant'],

@@ -3,7 +3,10 @@ import { type ParsedCall, parseCalls } from './parse.js';
 import { parseTolerant } from './parse-tolerant.js';
 import { type MissingParameters, findRequest } from './read-answer-request.js';
 
-/** `strict`: the text was exactly a list of calls, bare or fenced. `tolerant`: calls were found in it. */
+/**
+ * `strict`: the text was exactly a JSON list of calls, bare or in a fence without a tag or tagged `json` (which the
+ * original parsers refuse: `parseAsClient` and the others say what those read). `tolerant`: calls were found in it.
+ */
 export type Parser = 'strict' | 'tolerant';
 
 /** What a model's answer says. */
@@ -14,10 +17,10 @@ export type Answer =
   | { readonly outcome: 'irrelevant'; readonly parser: Parser }
   /** The request lacks what a required parameter of the tool needs. */
   | ({ readonly outcome: 'needs_input'; readonly parser: Parser } & MissingParameters)
-  /** Prose without a call. */
+  /** Prose without a call; without reasoning. */
   | { readonly outcome: 'answer'; readonly text: string }
   /**
-   * Meant as calls, but unreadable or refused by `check`. `reason` is a text for the model that names what is wrong;
+   * Meant as calls, but unreadable, refused by `check`, or put in doubt by the answer itself. `reason` is a text for the model that names what is wrong;
    * the pointers of `faults` lead into the list of calls.
    */
   | {
@@ -47,6 +50,10 @@ const maxReason = 2_000;
  * It is `needs_input` if all that is wrong with the calls is that required parameters are absent, or null where null is
  * not allowed; or if the answer asks for them in words, by the rule of `findRequest`.
  *
+ * Of an answer that was cut, calls are read only if closing brackets of lists and of call objects are all that is missing,
+ * behind closed arguments; `parser` is `tolerant` then. Nothing tells a list that lacks only its `]` from one with more
+ * calls to come, so do not read what a model server reports as cut.
+ *
  * Never gives a call that `check` finds a fault in, never changes or converts a value, never throws (unless `check`
  * does), and takes time linear in the text.
  */
@@ -61,11 +68,11 @@ export function readAnswer(text: string, { tools, check }: ReadAnswerOptions): A
   if (found.kind === 'calls' && found.calls.length > 0) {
     return judge(found.calls, 'tolerant', { tools, check });
   }
-  const request = findRequest(text, tools);
+  const request = findRequest(found.text, tools);
   if (request !== undefined) return { outcome: 'needs_input', parser: 'tolerant', ...request };
   return found.kind === 'calls'
     ? { outcome: 'irrelevant', parser: 'tolerant' }
-    : { outcome: 'answer', text };
+    : { outcome: 'answer', text: found.text };
 }
 
 function judge(

@@ -17,6 +17,8 @@ const word = /[\p{L}_$][\p{L}\p{N}_$.-]*/uy;
 const keyword = /([\p{L}_$][\p{L}\p{N}_$]*)[ \t]*=(?!=)/uy;
 const number = /[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?/y;
 const space = /\s+/y;
+/** What stands before a call that is the first argument of another. */
+const beforeInnerCall = /\(\s*(?=[\p{L}_$][\p{L}\p{N}_$.-]*\()/uy;
 /** The end of a fence or tag, or a control token such as `<|im_end|>`. */
 const terminator = /(?=```|<\/|<\|)/y;
 
@@ -36,8 +38,8 @@ const callKeys: ReadonlySet<string> = new Set([...envelopes, 'arguments', 'param
 /**
  * Reads the value that a text begins with: JSON as `JSON.parse` reads it, Python literals (`True`, `None`, tuples, `+5`,
  * `.5`), texts as `readText` reads them, keys without quotes, trailing commas and comments. What two readers could take
- * for different values is refused: words without quotes, expressions, leading zeros, `1_000`, and numbers that a double
- * does not hold.
+ * for different values is refused: words without quotes, expressions, leading zeros, `1_000`, keys given twice, and
+ * numbers that a double does not hold.
  *
  * Never throws. Takes time linear in the text passed, and stops at 68 levels.
  */
@@ -47,11 +49,12 @@ export function readLiteral(text: string): Reading {
 
 /**
  * Reads a value as `readLiteral` does, which may be calls: then also calls in Python's style stand for
- * `{name, arguments}`, alone or in a list. Their arguments need names: the order of a schema is no agreement with the
- * model.
+ * `{name, arguments}`, alone or in a list, or alone in a `print(…)`. Their arguments need names: the order of a schema is
+ * no agreement with the model.
  *
- * Where the text ends (or its fence or tag does) after a whole member, the closing brackets of lists of calls and of
- * calls may be missing. A call's arguments must be closed, as more of them may have been to come.
+ * Where the text ends (or its fence or tag does) behind a whole member, the closing brackets of lists of calls and of
+ * call objects may be missing, but no others: a call's arguments must be closed, in Python's style by their `)`, as more
+ * of them may have been to come.
  *
  * @param names of the tools; a `name` among them marks a call
  */
@@ -66,6 +69,10 @@ function isExact(source: string): boolean {
   return (
     Number.isSafeInteger(value) || !/^[-+]?\d+$/.test(source) || BigInt(value) === BigInt(source)
   );
+}
+
+function givenTwice(what: string, key: string): string {
+  return `the ${what} ${JSON.stringify(key.slice(0, 60))} given twice`;
 }
 
 /** Each reader method gives undefined where it fails, which no value is. */
@@ -132,7 +139,7 @@ class Reader {
   }
 
   #object(depth: number, isOpen: boolean): Record<string, unknown> | undefined {
-    const members: [string, unknown][] = [];
+    const members = new Map<string, unknown>();
     const isRead = this.#members('}', isOpen, () => {
       this.#next();
       const key =
@@ -146,10 +153,12 @@ class Reader {
       if (key === 'name' && typeof value === 'string' && this.#names.has(value)) {
         this.#isCallLike = true;
       }
-      members.push([key, value]);
-      return value !== undefined;
+      if (value === undefined) return false;
+      if (members.has(key)) return this.#refuse(givenTwice('key', key));
+      members.set(key, value);
+      return true;
     });
-    // Own members, also `__proto__`; of a repeated key the last counts, as in JSON.parse.
+    // Own members, also `__proto__`.
     return isRead ? Object.fromEntries(members) : undefined;
   }
 
@@ -163,11 +172,21 @@ class Reader {
       if (value === undefined) return false;
       this.#isCallLike ||= key !== undefined || this.#names.has(name);
       if (key === undefined) return this.#refuse('an argument without its name');
-      if (values.has(key)) return this.#refuse('an argument given twice');
+      if (values.has(key)) return this.#refuse(givenTwice('argument', key));
       values.set(key, value);
       return true;
     });
     return isRead ? { name, arguments: Object.fromEntries(values) } : undefined;
+  }
+
+  /** The call inside of `print(f(a=1))`, as models write that learnt to call tools by code. */
+  #printed(depth: number): Record<string, unknown> | undefined {
+    const name = this.#match(word)?.[0] ?? '';
+    const call = this.#call(name, depth);
+    if (call === undefined) return undefined;
+    if (this.#next() !== ')') return this.#fail('more than a call in print()');
+    this.#at++;
+    return call;
   }
 
   /** From the opening bracket to behind the closing one; a comma may stand behind the last member. */
@@ -208,7 +227,12 @@ class Reader {
     if (name === undefined) return this.#fail('no value');
     const constant = constants.get(name);
     if (constant !== undefined) return constant;
-    if (isOpen && this.#text[this.#at] === '(') return this.#call(name, depth);
+    if (isOpen && this.#text[this.#at] === '(') {
+      const isPrint = name === 'print' && !this.#names.has(name);
+      return isPrint && this.#match(beforeInnerCall)
+        ? this.#printed(depth)
+        : this.#call(name, depth);
+    }
     this.#at = start;
     return this.#fail(`the word ${name.slice(0, 40)} without quotes`);
   }

@@ -43,6 +43,23 @@ describe('compileToolset', () => {
     expect(masked).not.toMatch(/send_message|recipient|secret/);
   });
 
+  it.each(SERVING_FLAVOURS)('shows a model what references lead to: %s', (flavour) => {
+    const parameters = {
+      type: 'object',
+      properties: { unit: { $ref: '#/$defs/Unit', description: 'Scale.' } },
+      $defs: { Unit: { type: 'string', enum: ['kelvin', 'celsius'], default: 'kelvin' } },
+    };
+    const tool = { name: 'weather', description: 'Weather.', parameters };
+    for (const options of [{}, { mask }]) {
+      const shown = text(
+        compileToolset([tool], { ...model, flavour, ...options }).prompt(messages),
+      );
+      expect(shown).toContain('kelvin');
+      expect(shown).toContain('celsius');
+      expect(shown.includes('$ref')).toBe(/^(?:client|hf)/.test(flavour));
+    }
+  });
+
   it('gives one constraint for what the model sees', () => {
     const { masking, constraint } = compileToolset([send], { ...model, mask });
     expect(constraint.grammar).toContain(masking?.tools[0]?.name);

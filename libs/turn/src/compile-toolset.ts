@@ -9,6 +9,7 @@ import {
   compilePrompt,
   completeTools,
   type Constraint,
+  inlineReferences,
   type Parser,
   type Prompt,
   readAnswer,
@@ -66,9 +67,7 @@ export function compileToolset(
 ): CompiledToolset {
   const masking = mask && maskTools(tools, mask);
   const shown = masking?.tools ?? tools.map(definitionOf);
-  // The other flavours print what is not said as not said, as they did in training.
-  const isPicky = flavour.startsWith('bfcl-');
-  const prompt = compilePrompt(flavour, isPicky ? completeTools(shown) : shown);
+  const prompt = compilePrompt(flavour, promptTools(flavour, shown));
   if (prompt === undefined) {
     throw invalidRequest({ pointer: '/tools', detail: 'is empty', mend: 'give at least one tool' });
   }
@@ -79,6 +78,16 @@ export function compileToolset(
     prompt: (messages) => prompt.render(showMessages(messages, { masking, isFenced })),
     read: masking ? maskedReader(tools, masking) : plainReader(tools),
   };
+}
+
+/** The tools as a flavour wants them. */
+function promptTools(
+  flavour: ServingFlavour,
+  tools: readonly ToolDefinition[],
+): readonly ToolDefinition[] {
+  if (flavour.startsWith('bfcl-')) return completeTools(inlineReferences(tools));
+  // It prints what is not said as not said, as in training. The others print tools whole, definitions too.
+  return flavour === 'compact' ? inlineReferences(tools) : tools;
 }
 
 /** Without its policy, which is not the model's business. */
@@ -95,7 +104,9 @@ function plainReader(tools: readonly ToolDefinition[]): CompiledToolset['read'] 
         return { ...answer, written: answer.calls };
       case 'invalid':
         return { ...answer, message: answer.reason };
-      default:
+      case 'irrelevant':
+      case 'needs_input':
+      case 'answer':
         return answer;
     }
   };
@@ -127,7 +138,8 @@ function maskedReader(tools: readonly ToolDefinition[], masking: Masking): Compi
       }
       case 'invalid':
         return { ...answer, message: answer.reason + explain(answer.reason, masking) };
-      default:
+      case 'irrelevant':
+      case 'answer':
         return answer;
     }
   };

@@ -67,6 +67,21 @@ describe('callsSchema', () => {
     expect(judge({}, ...wrong)).toEqual(wrong.map(() => false));
   });
 
+  it('leads references on from where a tool stands now, but for those by name', () => {
+    const parameters = { properties: { a: { $ref: '#' }, b: { $ref: '#/x' }, c: { $ref: '#n' } } };
+    const { jsonSchema } = compileConstraint([{ name: 'f', description: '', parameters }]);
+    expect(jsonSchema.$defs).toEqual({
+      tool0: {
+        type: 'object',
+        properties: {
+          a: { $ref: '#/$defs/tool0' },
+          b: { $ref: '#/$defs/tool0/x' },
+          c: { $ref: '#n' },
+        },
+      },
+    });
+  });
+
   it('takes any object for arguments where types are not to be trusted', () => {
     const calls = [{ name: 'grow', arguments: { x: [] } }];
     expect(judge({ arguments: 'json' }, calls, [{ name: 'x', arguments: {} }])).toEqual([

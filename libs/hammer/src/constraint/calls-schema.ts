@@ -1,15 +1,5 @@
 import type { JsonSchema, ToolDefinition } from '#libs/contracts';
-import { isObject } from '../json.js';
-
-/** Keywords that map names to schemas, and those whose values are data. */
-const maps = new Set([
-  'properties',
-  'patternProperties',
-  '$defs',
-  'definitions',
-  'dependentSchemas',
-]);
-const data = new Set(['const', 'enum', 'default', 'example', 'examples']);
+import { mapSchemas } from './json-schema.js';
 
 /** The JSON Schema (2020-12) of a list of `min` to `max` calls `{"name": …, "arguments": …}` of these tools. */
 export function callsSchema(
@@ -40,21 +30,8 @@ export function callsSchema(
 
 /** A schema with its references to its own root led to where it stands now. */
 function move(schema: JsonSchema, to: string): JsonSchema {
-  const entries = Object.entries(schema).map(([keyword, value]): [string, unknown] => {
-    if (keyword === '$ref' && typeof value === 'string') {
-      return [keyword, value.startsWith('#') ? to + value.slice(1) : value];
-    }
-    if (data.has(keyword)) return [keyword, value];
-    if (maps.has(keyword) && isObject(value)) {
-      const members = Object.entries(value).map(([name, member]) => [name, moveAny(member, to)]);
-      return [keyword, Object.fromEntries(members)];
-    }
-    return [keyword, moveAny(value, to)];
-  });
-  return Object.fromEntries(entries);
-}
-
-function moveAny(value: unknown, to: string): unknown {
-  if (Array.isArray(value)) return value.map((member) => moveAny(member, to));
-  return isObject(value) ? move(value, to) : value;
+  const moved = mapSchemas(schema, (inner) => move(inner, to));
+  const { $ref } = schema;
+  const isPointer = typeof $ref === 'string' && /^#(?:\/|$)/.test($ref);
+  return isPointer ? { ...moved, $ref: to + $ref.slice(1) } : moved;
 }

@@ -131,6 +131,53 @@ describe('compileConstraint', () => {
     expect(compile).toThrow(message);
   });
 
+  it.each([
+    'bogus',
+    '',
+    null,
+    5,
+    [],
+    {},
+    { name: 5 },
+    { type: 'function', function: { name: 'f' } },
+  ])('refuses %j as a choice', (choice) => {
+    const toolChoice = choice as ConstraintOptions['toolChoice'] & object;
+    expect(() => compileConstraint([tool('f')], { toolChoice })).toThrow(
+      expect.objectContaining({
+        code: 'invalid_request',
+        faults: [expect.objectContaining({ pointer: '/tool_choice' })],
+      }),
+    );
+  });
+
+  it('refuses a tool that nests too deeply or holds itself, and names it', () => {
+    const nested = (levels: number) => {
+      let schema: object = { type: 'string' };
+      for (let level = 0; level < levels; level++) schema = { items: schema };
+      return schema;
+    };
+    const endless: Record<string, unknown> = { type: 'object' };
+    endless.items = { anyOf: [endless] };
+    for (const value of [nested(20_000), nested(500), endless]) {
+      expect(() => compileConstraint([tool('f'), tool('g', value)])).toThrow(
+        expect.objectContaining({
+          code: 'invalid_request',
+          message: expect.stringContaining("tool 1 ('g')") as string,
+          faults: [
+            expect.objectContaining({
+              pointer: '/tools/1/parameters',
+              mend: expect.any(String) as string,
+            }),
+          ],
+        }),
+      );
+    }
+    const { grammar, jsonSchema, report } = compileConstraint([tool('f', nested(490))]);
+    expect(new GbnfAcceptor(grammar).accepts('```\n[]\n```')).toBe(true);
+    expect(JSON.stringify(jsonSchema)).toContain(JSON.stringify(nested(490)));
+    expect(report.widened).toHaveLength(1);
+  });
+
   it('refuses to require a call without tools', () => {
     expect(() => compileConstraint([], { toolChoice: 'required' })).toThrow('there are no tools');
   });

@@ -1,4 +1,6 @@
 import { invalidRequest, type JsonSchema, type ToolDefinition } from '#libs/contracts';
+import { isObject } from '../json.js';
+import { deepToolFault } from '../prompt/deep-tool.js';
 import { callsSchema } from './calls-schema.js';
 import { choice, GbnfRules, jsonLiteral, list, literal } from './gbnf-rules.js';
 import { SchemaGrammar } from './schema-grammar.js';
@@ -20,7 +22,7 @@ export interface ConstraintOptions {
 /** A keyword that the grammar does not hold: it allows more, so answers are to be validated. */
 export interface Widening {
   readonly tool: string;
-  /** Where the keyword's schema stands in the tool's parameters (JSON Pointer). */
+  /** JSON Pointer in the tool's parameters: to the keyword's schema, or to a property that is `false`. */
   readonly pointer: string;
   readonly keyword: string;
 }
@@ -56,26 +58,30 @@ const maxWidened = 200;
  * | --- | --- |
  * | `type`, lists of types, `nullable` | all; integers have no fraction and at most 16 digits, numbers are finite |
  * | `properties`, `required` | all, in the order of the schema |
- * | `additionalProperties` | all where there are no properties; absent beside properties, there are no others |
- * | `items`, `minItems`, `maxItems` | all; counts up to 64 |
+ * | `additionalProperties` | all where no properties are named; absent beside properties, there are no others |
+ * | `items`, `minItems`, `maxItems` | all but `items` beside `prefixItems`; counts up to 64 |
  * | `minLength`, `maxLength` | up to 64 |
  * | `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum` | for integers |
  * | `enum`, `const` | the members that fit `type` |
- * | `$ref` | local ones, also to what contains them |
- * | `anyOf`, `allOf`, and siblings of `$ref` | where the keywords can be put together: no keyword twice, but `type`, `required`, and `properties` of other names |
+ * | `$ref` | local JSON Pointers to objects, also to what contains them |
+ * | `anyOf`, `allOf`, and siblings of `$ref` | where the keywords can be put together: no keyword twice with two values, but `type`, `required`, and `properties` of other names |
  * | `oneOf` | as `anyOf`; all, where types, `const`, `enum` or a required property tell its members apart |
  *
  * All else widens the grammar and is in the report: every list of valid calls stays possible if it is written in that
- * order, with members last that only keywords name which are not held. A grammar grows to about 1 MiB; schemas that
- * come after that are widened too.
+ * order, with members last that only keywords name which are not held. No grammar can
+ * tell that a name in a map comes twice. A property that is `false` is offered only if it is required, and reported
+ * then. A grammar grows to about 1 MiB: what would make it longer is widened too, as are schemas 200 levels deep.
  *
- * @throws HammerlineError `invalid_request` if a call is required that no tool can answer
+ * @throws HammerlineError `invalid_request` if a call is required that no tool can answer, for a choice or a count that
+ * is none, and for a tool of more than 500 levels of JSON, such as one that holds itself
  */
 export function compileConstraint(
   tools: readonly ToolDefinition[],
   options: ConstraintOptions = {},
 ): Constraint {
   const { toolChoice = 'auto', maxCalls = Infinity, fence = true } = options;
+  const fault = deepToolFault(tools.map(({ name, parameters }) => ({ name, parameters })));
+  if (fault !== undefined) throw fault;
   const allowed = allowedTools(tools, toolChoice, maxCalls);
   const max = allowed.length === 0 ? 0 : maxCalls;
   const min = toolChoice === 'auto' || toolChoice === 'none' ? 0 : 1;
@@ -115,8 +121,12 @@ function allowedTools(
     const detail = `is no whole number from 0 to ${maxCounted}`;
     throw invalidRequest({ pointer: '/max_calls', detail, mend: 'give one, or no bound' });
   }
-  if (toolChoice === 'none') return [];
   const pointer = '/tool_choice';
+  if (!isToolChoice(toolChoice)) {
+    const mend = 'give "auto", "none", "required" or {"name": "…"}';
+    throw invalidRequest({ pointer, detail: 'is none of the four choices', mend });
+  }
+  if (toolChoice === 'none') return [];
   if (toolChoice !== 'auto' && maxCalls === 0) {
     const detail = 'requires a call, but none is allowed';
     throw invalidRequest({ pointer, detail, mend: 'allow a call, or choose "none"' });
@@ -132,6 +142,11 @@ function allowedTools(
     throw invalidRequest({ pointer, detail: 'requires a call, but there are no tools' });
   }
   return tools;
+}
+
+function isToolChoice(value: unknown): boolean {
+  if (isObject(value)) return typeof value.name === 'string';
+  return value === 'auto' || value === 'none' || value === 'required';
 }
 
 function writeGrammar(

@@ -22,7 +22,7 @@ const terminals = [
 /** Up to here an expression costs less where it is used than a rule; llama.cpp spells out each counted repetition. */
 const maxInline = 16;
 
-/** From this length on schemas are widened: no toolset makes a grammar that a model server chokes on. */
+/** Schemas that would lead beyond this length are widened: no toolset makes a grammar that a model server chokes on. */
 const maxSize = 1_048_576;
 
 /**
@@ -35,11 +35,11 @@ export class GbnfRules {
   #names = 0;
   #size = 0;
 
-  get isFull(): boolean {
-    return this.#size > maxSize;
+  hasRoomFor(size: number): boolean {
+    return this.#size + size <= maxSize;
   }
 
-  /** Counts work that may leave no text: putting schemas together can go on for ever and come to the same rules. */
+  /** Counts text that is to come, and work that leaves none: putting schemas together can go on for ever. */
   charge(size: number): void {
     this.#size += size;
   }

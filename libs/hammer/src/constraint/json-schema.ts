@@ -16,7 +16,7 @@ const knownTypes: readonly unknown[] = [...allTypes, 'integer'];
 
 const words = (...lines: string[]): ReadonlySet<string> =>
   new Set(lines.flatMap((line) => line.split(' ')));
-const inAnyValue = words('type enum const $ref allOf anyOf oneOf not if then else');
+const inAnyValue = words('type enum const $ref $dynamicRef allOf anyOf oneOf not if then else');
 const inNumbers = words('minimum maximum exclusiveMinimum exclusiveMaximum multipleOf format');
 const inValuesOf: Record<TypeName, ReadonlySet<string>> = {
   string: words('minLength maxLength pattern format'),
@@ -110,10 +110,43 @@ export function otherProperties(schema: JsonSchema): unknown {
     ? Object.values(dependentRequired).flat()
     : [];
   const isOpen =
-    ['if', 'then', 'else', 'dependentSchemas'].some((keyword) => Object.hasOwn(schema, keyword)) ||
+    ['$dynamicRef', 'if', 'then', 'else', 'dependentSchemas'].some((keyword) =>
+      Object.hasOwn(schema, keyword),
+    ) ||
     (schema.unevaluatedProperties ?? false) !== false ||
     dependents.some((name) => !Object.hasOwn(properties, String(name)));
   return isOpen ? true : undefined;
+}
+
+/** Keywords that map names to schemas, and those whose values are data. */
+const maps = words('properties patternProperties $defs definitions dependentSchemas');
+const data = words('const enum default example examples');
+
+/** A schema with those changed that stand directly in it, under a keyword; itself if none is. */
+export function mapSchemas(
+  schema: JsonSchema,
+  change: (inner: JsonSchema, keyword: string) => JsonSchema,
+): JsonSchema {
+  return mapMembers(schema, (value, keyword) => {
+    const changeAny = (inner: unknown): unknown =>
+      isObject(inner) ? change(inner, keyword) : inner;
+    if (data.has(keyword)) return value;
+    if (Array.isArray(value)) {
+      const changed = value.map(changeAny);
+      return changed.every((member, index) => member === value[index]) ? value : changed;
+    }
+    return maps.has(keyword) && isObject(value) ? mapMembers(value, changeAny) : changeAny(value);
+  });
+}
+
+function mapMembers(
+  object: JsonSchema,
+  change: (value: unknown, key: string) => unknown,
+): JsonSchema {
+  const entries = Object.entries(object).map(([key, value]) => [key, change(value, key)] as const);
+  return entries.every(([key, value]) => object[key] === value)
+    ? object
+    : Object.fromEntries(entries);
 }
 
 /** The schema at a local reference such as `#/$defs/Address`, or undefined. */
@@ -138,6 +171,10 @@ function decode(part: string): string | undefined {
   }
 }
 
+export function pointerStep(key: string): string {
+  return `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+}
+
 /** Where each object in a schema stands, as a JSON Pointer. */
 export function pointersIn(root: JsonSchema): ReadonlyMap<unknown, string> {
   const pointers = new Map<unknown, string>();
@@ -145,7 +182,7 @@ export function pointersIn(root: JsonSchema): ReadonlyMap<unknown, string> {
     if (typeof node !== 'object' || node === null || pointers.has(node)) return;
     pointers.set(node, pointer);
     for (const [key, member] of Object.entries(node)) {
-      visit(member, `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`);
+      visit(member, pointer + pointerStep(key));
     }
   };
   visit(root, '');

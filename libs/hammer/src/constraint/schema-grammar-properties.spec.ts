@@ -51,6 +51,8 @@ describe('the grammar of random tools', () => {
       for (let index = 0; index < perTool; index++) {
         const text = sampler.draw(seed + index);
         const result = parseCalls(text);
+        // No grammar can tell that a name in a map is new.
+        if (!result.ok && result.reason.includes('given twice')) continue;
         if (!result.ok) throw new Error(`${result.reason}: ${text}`);
         expect(result.calls.length).toBeGreaterThan(0);
         for (const call of result.calls) {

@@ -150,7 +150,6 @@ describe('what the grammar widens and reports', () => {
       any,
       ['/properties/x allOf'],
     ],
-    ['false', false, any, [' properties']],
     ['an empty enum', { enum: [] }, any, ['/properties/x enum']],
     ['not', { not: { type: 'string' } }, any.slice(1), ['/properties/x not']],
     [
@@ -274,6 +273,43 @@ describe('what the grammar widens and reports', () => {
     expect(keywords(hold({}, { properties, $defs }).report)).toEqual(['/$defs/a format']);
   });
 
+  it('tells of properties that no value fits, and offers them only where they are required', () => {
+    const of = (more: Schema) => hold(false, more);
+    expect(keywords(of({}).report)).toEqual([]);
+    expect(of({}).accepts('5')).toBe(false);
+    const properties = Object.fromEntries([
+      ['x', { type: 'integer' }],
+      ['__proto__', false],
+      ['a/b', false],
+    ]);
+    const required = ['__proto__', 'a/b'];
+    expect(keywords(of({ properties }).report)).toEqual([]);
+    expect(of({ properties }).accepts('5')).toBe(true);
+    expect(keywords(of({ properties, required }).report)).toEqual([
+      '/properties/__proto__ properties',
+      '/properties/a~1b properties',
+    ]);
+    expect(of({ properties, required }).accepts('5, "__proto__": null, "a/b": 1')).toBe(true);
+    const open = of({ additionalProperties: true });
+    expect(keywords(open.report)).toEqual([' additionalProperties']);
+    expect(open.accepts('5')).toBe(true); // as `string` is any name
+    const merged = hold({
+      allOf: [{ type: 'object' }, { properties: { y: false }, required: ['y'] }],
+    });
+    expect(keywords(merged.report)).toEqual(['/properties/x/allOf/1/properties/y properties']);
+  });
+
+  it('tells of names that are required and refused', () => {
+    const { report } = hold({ type: 'object', additionalProperties: false, required: ['a'] });
+    expect(keywords(report)).toEqual(['/properties/x required']);
+  });
+
+  it('leaves an object open that a dynamic reference may name more of', () => {
+    const { accepts, report } = hold({ properties: { a: {} }, $dynamicRef: '#node' });
+    expect(accepts('{"b": 1}')).toBe(true);
+    expect(keywords(report)).toEqual(['/properties/x $dynamicRef']);
+  });
+
   it('gives only objects as arguments', () => {
     for (const root of [
       {},
@@ -310,6 +346,42 @@ describe('the size of a grammar', () => {
       sizeOf([{ type: 'object', properties: { a: { enum: names }, b: { enum: names } } }]).length,
     ).toBeLessThan(100_000);
     expect(sizeOf([{ type: 'object', properties: keys(4_000, {}) }]).length).toBeLessThan(400_000);
+  });
+
+  it('is bounded, however long a schema is', () => {
+    const names = Array.from({ length: 100_000 }, (_, index) => `value ${index}`);
+    const within = 1_100_000;
+    const wide = sizeOf([{ type: 'object', properties: keys(30_000, {}), required: ['p0'] }]);
+    expect(wide.length).toBeLessThan(within);
+    expect(keywords(wide.report)).toEqual([' properties', ' required']);
+    const long = sizeOf([{ type: 'object', properties: { a: { type: 'string', enum: names } } }]);
+    expect(long.length).toBeLessThan(within);
+    expect(keywords(long.report)).toEqual(['/properties/a enum']);
+    const nested = Array.from({ length: 8 }).reduce<Schema>(
+      (inner) => ({ type: ['object', 'null'], properties: { ...keys(6_000, {}), inner } }),
+      {},
+    );
+    expect(sizeOf([{ ...nested, type: 'object' }]).length).toBeLessThan(within);
+    const scripts = Object.fromEntries(names.map((name) => [`名前 ${name}`.slice(0, 12), {}]));
+    expect(sizeOf([{ type: 'object', properties: scripts }]).length).toBeLessThan(within);
+  });
+
+  it('is bounded, however long a chain of references is', () => {
+    const chain = (make: (next: string) => Schema) => {
+      const $defs = Object.fromEntries(
+        Array.from({ length: 20_000 }, (_, index) => [`d${index}`, make(`#/$defs/d${index + 1}`)]),
+      );
+      return sizeOf([{ type: 'object', properties: { a: { $ref: '#/$defs/d0' } }, $defs }]).report;
+    };
+    for (const make of [
+      (next: string) => ({ $ref: next }),
+      (next: string) => ({ $ref: next, title: 'x' }),
+      (next: string) => ({ type: 'array', items: { $ref: next } }),
+      (next: string) => ({ allOf: [{ $ref: next }] }),
+      (next: string) => ({ anyOf: [{ $ref: next }, { type: 'null' }], description: 'x' }),
+    ]) {
+      expect(chain(make).widened.length).toBeGreaterThan(0);
+    }
   });
 
   it('shares what is equal', () => {

@@ -1,12 +1,13 @@
 import type { JsonSchema, ToolDefinition } from '#libs/contracts';
 import { isObject } from '../json.js';
-import { choice, type GbnfRules, list } from './gbnf-rules.js';
+import { choice, type GbnfRules, jsonLiteral, list } from './gbnf-rules.js';
 import {
   allTypes,
   assertions,
   isOfTypes,
   otherProperties,
   pointersIn,
+  pointerStep,
   resolve,
   type TypeName,
   typesOf,
@@ -19,7 +20,7 @@ import { type Member, writeObject } from './write-object.js';
 /** What no grammar is written for, besides what `compileConstraint` says of single types. */
 const neverHeld = new Set(
   [
-    'not if then else pattern format multipleOf',
+    '$dynamicRef not if then else pattern format multipleOf',
     'prefixItems uniqueItems contains minContains maxContains unevaluatedItems',
     'patternProperties propertyNames minProperties maxProperties',
     'dependentRequired dependentSchemas unevaluatedProperties',
@@ -31,6 +32,10 @@ const maxCompared = 64;
 /** What a schema that is put together counts as, in characters of the grammar. */
 const mergeCost = 128;
 const propertyCost = 8;
+/** What a member of an object takes besides its name, which may be written twice. */
+const memberCost = 64;
+/** Schemas being written one in another: a chain of references may be longer than the stack. */
+const maxDepth = 200;
 
 /** Called with each keyword that the grammar does not hold, once for each schema. */
 export type OnWidened = (pointer: string, keyword: string) => void;
@@ -46,6 +51,8 @@ export class SchemaGrammar {
   readonly #expressions = new Map<JsonSchema, string>();
   /** Schemas that are being written, with the name of their rule once they were found to contain themselves. */
   readonly #open = new Map<JsonSchema, string | undefined>();
+
+  #depth = 0;
 
   constructor(tool: ToolDefinition, rules: GbnfRules, onWidened: OnWidened) {
     this.#root = tool.parameters;
@@ -107,7 +114,14 @@ export class SchemaGrammar {
   }
 
   #body(schema: JsonSchema, trail: ReadonlySet<JsonSchema>): string {
-    if (this.#rules.isFull) return this.#widen(schema);
+    if (this.#depth >= maxDepth || !this.#rules.hasRoomFor(0)) return this.#widen(schema);
+    this.#depth++;
+    const body = this.#composed(schema, trail);
+    this.#depth--;
+    return body;
+  }
+
+  #composed(schema: JsonSchema, trail: ReadonlySet<JsonSchema>): string {
     if (typeof schema.$ref === 'string') return this.#reference(schema, schema.$ref, trail);
     if (Array.isArray(schema.allOf)) return this.#conjunction(schema, schema.allOf, trail);
     for (const keyword of ['anyOf', 'oneOf'] as const) {
@@ -200,7 +214,8 @@ export class SchemaGrammar {
     for (const keyword of assertions(schema, present)) {
       if (!held.includes(keyword)) this.#note(schema, keyword);
     }
-    return writeValues(fitting, types);
+    const text = writeValues(fitting, types);
+    return this.#rules.hasRoomFor(text.length) ? text : this.#widen(schema);
   }
 
   #typed(type: TypeName, schema: JsonSchema): string {
@@ -235,22 +250,41 @@ export class SchemaGrammar {
   #object(schema: JsonSchema): string {
     const properties = isObject(schema.properties) ? schema.properties : {};
     const required = new Set(Array.isArray(schema.required) ? schema.required.map(String) : []);
+    const names = [...new Set([...Object.keys(properties), ...required])];
+    const size = names.reduce((sum, name) => sum + 2 * jsonLiteral(name).length + memberCost, 0);
+    if (!this.#rules.hasRoomFor(size)) return this.#anyObject(schema);
+    this.#rules.charge(size); // held free while the members are written
     const others = otherProperties(schema);
+    const isClosed = others === undefined && schema.additionalProperties === false;
     const value = this.#part(schema, 'additionalProperties', others);
-    const unnamed = [...required].filter((name) => !Object.hasOwn(properties, name));
-    const members = [
-      ...Object.entries(properties).map(([name, property]): Member => ({
-        name,
-        value: this.#part(schema, 'properties', property),
-        isRequired: required.has(name),
-      })),
-      ...unnamed.map((name): Member => ({ name, value, isRequired: true })),
-    ];
+    const members = names.flatMap((name): Member[] => {
+      const isRequired = required.has(name);
+      if (!Object.hasOwn(properties, name)) {
+        if (isClosed) this.#note(schema, 'required');
+        return [{ name, value, isRequired }];
+      }
+      if (properties[name] === false && !isRequired) return [];
+      return [{ name, value: this.#property(schema, name, properties[name]), isRequired }];
+    });
+    this.#rules.charge(-size);
     if (others === undefined) return writeObject(members, undefined, this.#rules);
-    if (members.length === 0 && value === 'value') return 'object';
+    if (names.length === 0 && value === 'value') return 'object';
     // They may have the names of the others.
-    if (members.length > 0) this.#note(schema, 'additionalProperties');
+    if (names.length > 0) this.#note(schema, 'additionalProperties');
     return writeObject(members, value, this.#rules);
+  }
+
+  #anyObject(schema: JsonSchema): string {
+    for (const keyword of assertions(schema, ['object'])) {
+      if (keyword !== 'type') this.#note(schema, keyword);
+    }
+    return 'object';
+  }
+
+  #property(schema: JsonSchema, name: string, property: unknown): string {
+    if (isObject(property)) return this.#expression(property);
+    if (property !== true) this.#note(schema, 'properties', name);
+    return 'value';
   }
 
   /** An expression for what is inside a value: `false` and what is no schema are not held. */
@@ -273,11 +307,15 @@ export class SchemaGrammar {
     return (keyword) => this.#note(schema, keyword);
   }
 
-  #note(schema: JsonSchema, keyword: string): void {
+  /** @param name of the one property that is not held */
+  #note(schema: JsonSchema, keyword: string, name?: string): void {
     for (const source of this.#sources.get(schema) ?? [schema]) {
       const pointer = this.#pointers.get(source);
-      if (pointer !== undefined && Object.hasOwn(source, keyword))
-        this.#onWidened(pointer, keyword);
+      if (pointer === undefined || !Object.hasOwn(source, keyword)) continue;
+      if (name === undefined) this.#onWidened(pointer, keyword);
+      else if (Object.hasOwn(source[keyword] ?? {}, name)) {
+        this.#onWidened(`${pointer}/${keyword}${pointerStep(name)}`, keyword);
+      }
     }
   }
 }

@@ -1,6 +1,6 @@
 import { compilePrompt } from './compile-prompt.js';
 import { addLanguageHint, type Language } from './language-hint.js';
-import type { ChatMessage } from './message.js';
+import { type ChatMessage, roleOf } from './message.js';
 import type { Prompt } from './segments.js';
 
 /** The language of a BFCL category, such as `simple_java`. */
@@ -24,8 +24,8 @@ export interface BfclEntry {
  */
 export function bfclEntryPrompt({ category, functions, messages }: BfclEntry): Prompt {
   const hinted = addLanguageHint(functions, languageOf(category));
-  const asked = messages.map((message) =>
-    message.role === 'system' ? { ...message, role: 'user' } : message,
+  const asked = messages.map((message, index) =>
+    roleOf(message, index) === 'system' ? { ...message, role: 'user' } : message,
   );
   return compilePrompt('bfcl-2.1', hinted).render(asked);
 }

@@ -140,17 +140,20 @@ describe.each(SERVING_FLAVOURS)('compilePrompt, %s', (flavour) => {
     expect(render(flavour, plain)).toBe(render(flavour, plain));
   });
 
-  it('names a tool that holds itself', () => {
+  it('names a tool that holds itself, or nests too deeply', () => {
     const endless: Record<string, unknown> = { type: 'object', description: '' };
     endless.items = endless;
-    const parameters = { type: 'object', properties: { a: endless }, required: [] };
-    const tools = [weather, { name: 'loop', description: '', parameters }];
-    expect(() => compilePrompt(flavour, tools)).toThrow(
-      expect.objectContaining({
-        code: 'invalid_request',
-        message: expect.stringMatching('/tools/1'),
-      }),
-    );
+    const deep = '{"items":'.repeat(20_000) + '{}' + '}'.repeat(20_000);
+    for (const schema of [endless, JSON.parse(deep)]) {
+      const parameters = { type: 'object', properties: { a: schema }, required: [] };
+      const tools = [weather, { name: 'loop', description: '', parameters }];
+      expect(() => compilePrompt(flavour, tools)).toThrow(
+        expect.objectContaining({
+          code: 'invalid_request',
+          message: expect.stringContaining("/tools/1/parameters: tool 1 ('loop')"),
+        }),
+      );
+    }
   });
 });
 
@@ -393,6 +396,18 @@ describe('render', () => {
       render(flavour, [weather], [...question, message as ChatMessage]);
     expect(without({ role: 'user' })).toThrow('/messages/1: message 1 has no');
     expect(without({ content: 'a' })).toThrow('/messages/1: message 1 has no role');
+  });
+
+  it.each(SERVING_FLAVOURS)('of %s refuses what is no message', (flavour) => {
+    for (const message of [null, 5, 'user', [], {}, { role: 5, content: 'a' }]) {
+      const messages = [message as unknown as ChatMessage];
+      expect(() => render(flavour, [weather], messages)).toThrow(
+        expect.objectContaining({
+          code: 'invalid_request',
+          faults: [expect.objectContaining({ pointer: '/messages/0' })],
+        }),
+      );
+    }
   });
 
   it('of hf-template-2.1 takes texts only', () => {

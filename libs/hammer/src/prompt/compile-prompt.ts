@@ -1,9 +1,8 @@
-import type { HammerlineError } from '#libs/contracts';
 import { dumps, isTruthy, repr } from '#libs/pyjson';
 import { convertTools, editTools } from './convert-tools.js';
+import { deepToolFault } from './deep-tool.js';
 import { describeTools } from './describe-tools.js';
 import type { ServingFlavour } from './flavour.js';
-import { toolFault } from './given-tool.js';
 import { fence, instructions, querySection, section, toolsSection } from './instructions.js';
 import { type ChatMessage, contentOf, roleOf, textOf, tooFewMessages } from './message.js';
 import {
@@ -37,7 +36,8 @@ type Tools = readonly unknown[] | null;
  *
  * Tools are what `JSON.parse` gives, or `loads` of libs/pyjson, and are not changed. They are taken as the original takes
  * them: `bfcl-*` wants `{name, description, parameters: {properties, required}}` and raises on other shapes, `client-2.1`
- * and `hf-template-2.1` print any. `completeTools` makes tools of valid JSON Schema fit for all flavours.
+ * and `hf-template-2.1` print any. `completeTools` makes tools of valid JSON Schema fit for all flavours,
+ * `inlineReferences` shows what their references lead to.
  *
  * @returns undefined for `client-2.1` without tools: its original asks the plain chat endpoint then
  * @throws HammerlineError `invalid_request` that names the tool and the field
@@ -52,21 +52,8 @@ export function compilePrompt(flavour: ServingFlavour, tools: Tools): CompiledPr
     return compile(flavour, tools);
   } catch (error) {
     // The stack is full.
-    if (error instanceof RangeError && tools) throw endlessTool(tools);
-    throw error;
+    throw (error instanceof RangeError && tools && deepToolFault(tools)) || error;
   }
-}
-
-function endlessTool(tools: readonly unknown[]): HammerlineError {
-  const index = tools.findIndex((tool) => {
-    try {
-      dumps(tool);
-      return false;
-    } catch {
-      return true;
-    }
-  });
-  return toolFault({ index }, 'nests too deeply, or holds itself');
 }
 
 function compile(flavour: ServingFlavour, tools: Tools): CompiledPrompt | undefined {
@@ -114,7 +101,7 @@ function messageTurn(message: ChatMessage, index: number): PromptSegment[] {
 function client(tools: readonly unknown[]): CompiledPrompt {
   const text = instruct(instructions.v2, dumps(editTools(tools)));
   const { render } = chat(text, (message, index) =>
-    index === 0 && message.role === 'system' ? [] : callsTurn(message, index),
+    index === 0 && roleOf(message, index) === 'system' ? [] : callsTurn(message, index),
   );
   return {
     render(messages) {
@@ -125,7 +112,8 @@ function client(tools: readonly unknown[]): CompiledPrompt {
 }
 
 function callsTurn(message: ChatMessage, index: number): PromptSegment[] {
-  const { role, tool_calls: calls } = message;
+  const role = roleOf(message, index);
+  const { tool_calls: calls } = message;
   if (role !== 'assistant' || !isTruthy(calls)) return messageTurn(message, index);
   return turn(role, fence(dumps(calls)));
 }
@@ -193,7 +181,7 @@ function template(tools: Tools): CompiledPrompt {
       const [first, second] = messages;
       if (first === undefined) throw tooFewMessages();
       const suffix: PromptSegment[] = [];
-      const isSystem = first.role === 'system';
+      const isSystem = roleOf(first, 0) === 'system';
       if (isSystem && second === undefined) throw tooFewMessages();
       // A second system message is read and never shown.
       const skipped = isSystem ? (second?.role === 'system' ? 2 : 1) : 0;

@@ -46,7 +46,7 @@ function completeInner(schema: unknown, isRequired: boolean): unknown {
 }
 
 /** Boolean schemas as objects of the same meaning. */
-function asObject(schema: unknown): JsonSchema {
+export function asObject(schema: unknown): JsonSchema {
   if (isObject(schema)) return schema;
   return schema === false ? { not: {} } : {};
 }

@@ -42,8 +42,9 @@ function sections({ dataset, tools, query }: EvalRecord): string {
 }
 
 function line(message: ChatMessage, index: number): string {
+  const role = roleOf(message, index);
   const content = contentOf(message, index);
-  switch (message.role) {
+  switch (role) {
     case 'user':
       return `User: ${content}\n`;
     case 'agent':
@@ -53,7 +54,7 @@ function line(message: ChatMessage, index: number): string {
     case 'tool':
       return `${content}\n`;
     default:
-      throw messageFault(index, `has the unknown role ${repr(message.role)}`);
+      throw messageFault(index, `has the unknown role ${repr(role)}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { type HammerlineError, invalidRequest } from '#libs/contracts';
 import { str } from '#libs/pyjson';
+import { isObject } from '../json.js';
 
 /** A message of a conversation, as chat clients write it. Roles beyond OpenAI's keep their name. */
 export interface ChatMessage {
@@ -10,8 +11,9 @@ export interface ChatMessage {
   readonly tool_calls?: unknown;
 }
 
-/** @throws HammerlineError `invalid_request` if there is none: the originals raise there too */
-export function roleOf({ role }: ChatMessage, index: number): string {
+/** @throws HammerlineError `invalid_request` if there is none, also where the message is no object: the originals raise there too */
+export function roleOf(message: ChatMessage, index: number): string {
+  const { role }: { role?: unknown } = isObject(message) ? message : {};
   if (typeof role === 'string') return role;
   throw messageFault(index, 'has no role');
 }
