@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MaskSource } from './mask-names.js';
 
-const none = new Set<string>();
 const many = Array.from({ length: 20_000 }, (_, index) => `p${index}`);
 
 describe('MaskSource', () => {
@@ -9,7 +8,7 @@ describe('MaskSource', () => {
     ['function', 5, 15],
     ['parameter', 4, 10],
   ] as const)('draws lengths and symbols of a hash for a %s evenly', (kind, least, most) => {
-    const masks = [...new MaskSource('key', 'hash').masks(kind, '', many, none).values()];
+    const masks = [...new MaskSource('key', 'hash').masks(kind, '', many, new Map()).values()];
     const lengths = Map.groupBy(masks, (mask) => mask.length);
     const count = most - least + 1;
     expect(Math.min(...lengths.keys())).toBe(least);
@@ -31,7 +30,7 @@ describe('MaskSource', () => {
     const counts = new Map<string, number>();
     for (let key = 0; key < 5_000; key++) {
       const [mask = ''] = new MaskSource(String(key), 'short')
-        .masks('parameter', 'f', ['a'], none)
+        .masks('parameter', 'f', ['a'], new Map())
         .values();
       counts.set(mask, (counts.get(mask) ?? 0) + 1);
     }
@@ -41,7 +40,9 @@ describe('MaskSource', () => {
       expect(count).toBeGreaterThan(mean * 0.5);
       expect(count).toBeLessThan(mean * 1.6);
     }
-    const masks = [...new MaskSource('k', 'short').masks('parameter', 'f', many, none).values()];
+    const masks = [
+      ...new MaskSource('k', 'short').masks('parameter', 'f', many, new Map()).values(),
+    ];
     expect(new Set(masks).size).toBe(many.length);
     for (const mask of masks) expect(mask).toMatch(/^[a-z][aeiou][0-9]*$/);
     expect(masks.slice(0, 10).every((mask) => mask.length === 2)).toBe(true);
@@ -54,7 +55,7 @@ describe('MaskSource', () => {
       kind: 'function' | 'parameter',
       scope: string,
       names: string[],
-    ): string | undefined => from.masks(kind, scope, names, none).get('city');
+    ): string | undefined => from.masks(kind, scope, names, new Map()).get('city');
     const mask = of(source, 'parameter', 'f', ['city']);
     expect(of(source, 'parameter', 'f', ['unit', 'city', 'x'])).toBe(mask);
     const others = [
@@ -65,14 +66,14 @@ describe('MaskSource', () => {
     ];
     expect(others).not.toContain(mask);
     // The border between scope and name counts.
-    const joined = source.masks('parameter', 'fc', ['ity'], none).get('ity');
-    expect(source.masks('parameter', 'f', ['city'], none).get('city')).not.toBe(joined);
+    const joined = source.masks('parameter', 'fc', ['ity'], new Map()).get('ity');
+    expect(source.masks('parameter', 'f', ['city'], new Map()).get('city')).not.toBe(joined);
   });
 
   it('avoids what is taken', () => {
     const source = new MaskSource('key', 'hash');
-    const [mask = ''] = source.masks('parameter', 'f', ['a'], none).values();
-    const [other = ''] = source.masks('parameter', 'f', ['a'], new Set([mask])).values();
+    const [mask = ''] = source.masks('parameter', 'f', ['a'], new Map()).values();
+    const [other = ''] = source.masks('parameter', 'f', ['a'], new Map([[mask, '']])).values();
     expect(other).not.toBe(mask);
   });
 });

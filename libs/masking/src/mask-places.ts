@@ -24,8 +24,8 @@ export class Places {
   readonly #root: unknown;
   // Here and below, null: not made yet.
   #rootPlace: Place | undefined | null = null;
-  readonly #ids = new Map<Schema, number>();
-  readonly #places = new Map<string, Place>();
+  #ids: Map<Schema, number> | undefined;
+  #places: Map<string, Place> | undefined;
 
   /** @param masks masks by name; a name without one keeps itself */
   constructor(root: unknown, masks: ReadonlyMap<string, string>) {
@@ -52,7 +52,7 @@ export class Places {
       .map((schema) => this.#id(schema))
       .toSorted((a, b) => a - b)
       .join();
-    let place = this.#places.get(key);
+    let place = (this.#places ??= new Map()).get(key);
     if (place === undefined) {
       place = new Place(telling, this);
       this.#places.set(key, place);
@@ -73,7 +73,7 @@ export class Places {
   }
 
   #id(schema: Schema): number {
-    let id = this.#ids.get(schema);
+    let id = (this.#ids ??= new Map()).get(schema);
     if (id === undefined) this.#ids.set(schema, (id = this.#ids.size));
     return id;
   }

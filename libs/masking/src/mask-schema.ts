@@ -33,10 +33,11 @@ class SchemaMasker {
     if (Array.isArray(schema)) return schema.map((member) => this.schema(member));
     const members = schema as JsonSchema;
     let masked = members;
-    for (const keyword of Object.keys(members)) {
+    for (const keyword in members) {
+      const value = members[keyword];
+      if (typeof value !== 'object' && typeof value !== 'string') continue;
       const role = keywordRoles.get(keyword);
       if (role === undefined || role === 'literal') continue;
-      const value = members[keyword];
       const changed = this.#keyword(role, value, members);
       if (changed === value) continue;
       if (masked === members) masked = { ...members };
@@ -74,7 +75,7 @@ class SchemaMasker {
   #map(map: unknown, rename: (name: string) => string): unknown {
     if (!isObject(map)) return map;
     const masked: Record<string, unknown> = {};
-    for (const name of Object.keys(map)) {
+    for (const name in map) {
       const member = map[name];
       const isNames = Array.isArray(member);
       setMember(masked, rename(name), isNames ? this.#nameList(member) : this.schema(member));

@@ -1,17 +1,17 @@
 import { letters, maskLengths, symbols } from './alphabet.js';
+import type { MaskBits } from './mask-bits.js';
 
 export type NameKind = 'function' | 'parameter';
 
 /**
  * Draws one mask.
  *
- * @param random 32 uniform bits, as an integer from 0
  * @param attempt how many masks for this name were taken already, from 0
  */
-type DrawMask = (kind: NameKind, random: () => number, attempt: number) => string;
+type DrawMask = (kind: NameKind, bits: MaskBits, attempt: number) => string;
 
-const letterCodes = Array.from(letters, (symbol) => symbol.charCodeAt(0));
-const symbolCodes = Array.from(symbols, (symbol) => symbol.charCodeAt(0));
+/** Each symbol with each: 12 bits make one. */
+const pairs = Array.from(symbols, (one) => Array.from(symbols, (two) => one + two)).flat();
 
 /**
  * What masks look like.
@@ -21,20 +21,20 @@ const symbolCodes = Array.from(symbols, (symbol) => symbol.charCodeAt(0));
  *   about six; once it is taken, with digits.
  */
 export const maskStyles = {
-  hash(kind, random) {
+  hash(kind, bits) {
     const [least, most] = maskLengths[kind];
-    const length = least + (random() % (most - least + 1));
-    const codes = [letterCodes[random() % letterCodes.length] ?? 0];
-    // Six bits make one of 64 symbols.
-    for (let bits = 0; codes.length < length; bits >>>= 6) {
-      if (codes.length % 5 === 1) bits = random();
-      codes.push(symbolCodes[bits & 63] ?? 0);
+    const length = least + bits.below(most - least + 1);
+    let mask = letters.charAt(bits.below(letters.length));
+    while (mask.length < length) {
+      const drawn = bits.next();
+      mask += pairs[drawn & 0xfff] ?? '';
+      if (mask.length < length) mask += pairs[(drawn >>> 12) & 0xfff] ?? '';
     }
-    return String.fromCharCode.apply(null, codes);
+    return mask.slice(0, length);
   },
-  short(_, random, attempt) {
-    let mask = syllables[random() % syllables.length] ?? '';
-    for (let digits = Math.floor(attempt / 4); digits > 0; digits--) mask += random() % 10;
+  short(_, bits, attempt) {
+    let mask = syllables[bits.below(syllables.length)] ?? '';
+    for (let digits = Math.floor(attempt / 4); digits > 0; digits--) mask += bits.below(10);
     return mask;
   },
 } as const satisfies Record<string, DrawMask>;

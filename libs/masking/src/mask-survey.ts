@@ -59,13 +59,14 @@ class Surveyor implements Survey {
       return;
     }
     const members = schema as JsonSchema;
-    for (const keyword of Object.keys(members)) {
-      this.#keyword(keyword, members[keyword], level + 1);
+    // Not by Object.keys, which takes twice as long: what JSON can say has no inherited members.
+    for (const keyword in members) {
+      const value = members[keyword];
+      if (typeof value === 'object' || keyword === '$ref') this.#keyword(keyword, value, level + 1);
     }
   }
 
   #keyword(keyword: string, value: unknown, level: number): void {
-    if (typeof value !== 'object' && keyword !== '$ref') return;
     switch (keywordRoles.get(keyword)) {
       case 'properties':
       case 'dependents':
@@ -103,7 +104,7 @@ class Surveyor implements Survey {
   #map(map: unknown, areParameters: boolean, level: number): void {
     if (!isObject(map)) return;
     this.#enter(level);
-    for (const key of Object.keys(map)) {
+    for (const key in map) {
       const member = map[key];
       if (areParameters) this.names.add(key);
       if (areParameters && Array.isArray(member)) this.#list(member);

@@ -2,6 +2,8 @@ import type { JsonSchema } from '#libs/contracts';
 import { isObject } from './mask-keywords.js';
 
 const quote = /[`'"“”‘’]/g;
+/** What a run has that may be a distinctive name: `_`, a digit, a dot or capital inside; or what is not ASCII. */
+const clue = /[_\d]|\.\w|[A-Za-z][A-Z]|[^\0-\x7f]/;
 const closing: Record<string, string> = { '`': '`', "'": "'", '"': '"', '“': '”', '‘': '’' };
 
 /** The names that texts of a tool may mention, with their masks. */
@@ -38,7 +40,7 @@ export class MentionedNames {
  * @param schema what the text describes: a word that is one of its values is no mention
  */
 export function maskText(text: string, names: MentionedNames, schema: JsonSchema = {}): string {
-  const mayHaveRuns = names.hasUnmarked || text.includes('_');
+  const mayHaveRuns = names.hasUnmarked ? clue.test(text) : text.includes('_');
   let open = nextQuote(text, 0);
   if (!mayHaveRuns && open === -1) return text;
   const maskOf = (name: string): string | undefined => {

@@ -4,7 +4,7 @@ import {
   type ResolvedCall,
   type ToolDefinition,
 } from '#libs/contracts';
-import { MaskSource } from './mask-names.js';
+import { MaskSource, type TakenNames } from './mask-names.js';
 import { judgedNames, Places } from './mask-places.js';
 import { maskSchema } from './mask-schema.js';
 import type { MaskStyle } from './mask-styles.js';
@@ -77,10 +77,10 @@ export function maskTools(
   const surveyed = tools.map((tool, index) => ({ tool, survey: surveyTool(tool, index) }));
   const names = new Set(tools.map(({ name }) => name));
   const source = new MaskSource(key, style);
-  const taken = new Set(names);
-  for (const { survey } of surveyed) for (const name of survey.names) taken.add(name);
+  const taken: TakenNames = new Map();
+  for (const name of names) taken.set(name, '');
+  for (const { survey } of surveyed) for (const name of survey.names) taken.set(name, '');
   const functions = source.masks('function', '', names, taken);
-  for (const mask of functions.values()) taken.add(mask);
   const mentionedFunctions = new MentionedNames(functions);
 
   const byName = new Map<string, MaskedTool>();
@@ -100,15 +100,32 @@ export function maskTools(
       parameters: maskSchema(parameters, places, mentioned),
     };
   });
-  return {
-    tools: shown,
-    get names() {
-      return maskedNames(byMask);
-    },
-    mask: (call) => renameCall(call, byName.get(call.name), masking),
-    unmask: (call) => renameCall(call, byMask.get(call.name), unmasking),
-    unmaskStream: () => unmaskDeltas((mask) => byMask.get(mask)),
-  };
+  return new ToolMasking(shown, byName, byMask);
+}
+
+/** A class, because V8 keeps all that a getter in an object literal can reach until the next full collection. */
+class ToolMasking implements Masking {
+  readonly tools: ToolDefinition[];
+  readonly mask: Masking['mask'];
+  readonly unmask: Masking['unmask'];
+  readonly unmaskStream: Masking['unmaskStream'];
+  readonly #byMask: ReadonlyMap<string, MaskedTool>;
+
+  constructor(
+    tools: ToolDefinition[],
+    byName: ReadonlyMap<string, MaskedTool>,
+    byMask: ReadonlyMap<string, MaskedTool>,
+  ) {
+    this.tools = tools;
+    this.#byMask = byMask;
+    this.mask = (call) => renameCall(call, byName.get(call.name), masking);
+    this.unmask = (call) => renameCall(call, byMask.get(call.name), unmasking);
+    this.unmaskStream = () => unmaskDeltas((mask) => byMask.get(mask));
+  }
+
+  get names(): MaskedNames {
+    return maskedNames(this.#byMask);
+  }
 }
 
 /** @param tenant whose masks: another tenant gets others for the same tools */
