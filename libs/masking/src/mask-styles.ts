@@ -25,12 +25,14 @@ export const maskStyles = {
     const [least, most] = maskLengths[kind];
     const length = least + bits.below(most - least + 1);
     let mask = letters.charAt(bits.below(letters.length));
+    let drawn = bits.next();
+    if (length % 2 === 0) mask += symbols.charAt(drawn >>> 26);
     while (mask.length < length) {
-      const drawn = bits.next();
       mask += pairs[drawn & 0xfff] ?? '';
       if (mask.length < length) mask += pairs[(drawn >>> 12) & 0xfff] ?? '';
+      if (mask.length < length) drawn = bits.next();
     }
-    return mask.slice(0, length);
+    return mask;
   },
   short(_, bits, attempt) {
     let mask = syllables[bits.below(syllables.length)] ?? '';

@@ -290,6 +290,22 @@ describe('maskTools', () => {
       );
     });
 
+    it.each([
+      ['in another shape', { type: 'function', function: tool('f', {}) }],
+      ['without a description', { name: 'f', parameters: {} }],
+      ['without parameters', { name: 'f', description: '' }],
+    ])('refuses a tool %s', (_, given) => {
+      const tools = [tool('ok', {}), given as ToolDefinition];
+      expect(() => maskTools(tools, { key: 'k' })).toThrow('/tools/1: has no name, description');
+    });
+
+    it('refuses a style that there is not', () => {
+      const style = 'toString' as 'hash';
+      expect(() => maskTools([], { key: 'k', style })).toThrow(
+        '/style: there is no style toString',
+      );
+    });
+
     it('two tools of one name', () => {
       expect(() => maskTools([weather, weather], { key: 'k' })).toThrow(
         '/tools/1/name: tools 0 and 1 have the same name "get_weather"',

@@ -4,10 +4,11 @@ import {
   type ResolvedCall,
   type ToolDefinition,
 } from '#libs/contracts';
+import { isObject } from './mask-keywords.js';
 import { MaskSource, type TakenNames } from './mask-names.js';
 import { judgedNames, Places } from './mask-places.js';
 import { maskSchema } from './mask-schema.js';
-import type { MaskStyle } from './mask-styles.js';
+import { MASK_STYLES, type MaskStyle, maskStyles } from './mask-styles.js';
 import { type Survey, surveyTool } from './mask-survey.js';
 import { maskText, MentionedNames } from './mask-texts.js';
 import { type Direction, masking, renameMembers, unmasking } from './mask-values.js';
@@ -73,9 +74,9 @@ export function maskTools(
   tools: readonly ToolDefinition[],
   { key, style = 'hash' }: MaskOptions,
 ): Masking {
-  checkNames(tools);
+  checkStyle(style);
+  const names = readNames(tools);
   const surveyed = tools.map((tool, index) => ({ tool, survey: surveyTool(tool, index) }));
-  const names = new Set(tools.map(({ name }) => name));
   const source = new MaskSource(key, style);
   const taken: TakenNames = new Map();
   for (const name of names) taken.set(name, '');
@@ -83,7 +84,6 @@ export function maskTools(
   const functions = source.masks('function', '', names, taken);
   const mentionedFunctions = new MentionedNames(functions);
 
-  const byName = new Map<string, MaskedTool>();
   const byMask = new Map<string, MaskedTool>();
   const shown = surveyed.map(({ tool, survey }): ToolDefinition => {
     const { name, description, parameters } = tool;
@@ -91,7 +91,6 @@ export function maskTools(
     const masks = source.masks('parameter', name, maskable(parameters, survey), taken);
     const places = new Places(parameters, masks);
     const masked = { name, mask, places };
-    byName.set(name, masked);
     byMask.set(mask, masked);
     const mentioned = new MentionedNames(masks, mentionedFunctions);
     return {
@@ -100,7 +99,7 @@ export function maskTools(
       parameters: maskSchema(parameters, places, mentioned),
     };
   });
-  return new ToolMasking(shown, byName, byMask);
+  return new ToolMasking(shown, functions, byMask);
 }
 
 /** A class, because V8 keeps all that a getter in an object literal can reach until the next full collection. */
@@ -113,12 +112,12 @@ class ToolMasking implements Masking {
 
   constructor(
     tools: ToolDefinition[],
-    byName: ReadonlyMap<string, MaskedTool>,
+    functions: ReadonlyMap<string, string>,
     byMask: ReadonlyMap<string, MaskedTool>,
   ) {
     this.tools = tools;
     this.#byMask = byMask;
-    this.mask = (call) => renameCall(call, byName.get(call.name), masking);
+    this.mask = (call) => renameCall(call, byMask.get(functions.get(call.name) ?? ''), masking);
     this.unmask = (call) => renameCall(call, byMask.get(call.name), unmasking);
     this.unmaskStream = () => unmaskDeltas((mask) => byMask.get(mask));
   }
@@ -133,17 +132,31 @@ export function maskKey(tenant: string, toolsetHash: string): string {
   return `${tenant}/${toolsetHash}`;
 }
 
-function checkNames(tools: readonly ToolDefinition[]): void {
-  const firstOf = new Map<string, number>();
-  tools.forEach(({ name }, index) => {
-    const first = firstOf.get(name);
-    if (first === undefined) {
-      firstOf.set(name, index);
-      return;
+function checkStyle(style: string): void {
+  if (Object.hasOwn(maskStyles, style)) return;
+  const mend = `choose one of: ${MASK_STYLES.join(', ')}`;
+  throw invalidRequest({ pointer: '/style', detail: `there is no style ${style}`, mend });
+}
+
+/** The names of the tools, which have to be different ones. */
+function readNames(tools: readonly ToolDefinition[]): Set<string> {
+  const names = new Set<string>();
+  for (const [index, { name, description, parameters }] of tools.entries()) {
+    if (typeof name !== 'string' || typeof description !== 'string' || !isObject(parameters)) {
+      throw invalidRequest({
+        pointer: `/tools/${index}`,
+        detail: 'has no name, description and parameters of the right types',
+        mend: 'give {name, description, parameters}; readTools of libs/tools reads other shapes',
+      });
     }
-    const detail = `tools ${first} and ${index} have the same name ${JSON.stringify(name)}`;
-    throw invalidRequest({ pointer: `/tools/${index}/name`, detail, mend: 'rename one of them' });
-  });
+    if (names.has(name)) {
+      const first = tools.findIndex((tool) => tool.name === name);
+      const detail = `tools ${first} and ${index} have the same name ${JSON.stringify(name)}`;
+      throw invalidRequest({ pointer: `/tools/${index}/name`, detail, mend: 'rename one of them' });
+    }
+    names.add(name);
+  }
+  return names;
 }
 
 function maskedNames(byMask: ReadonlyMap<string, MaskedTool>): MaskedNames {

@@ -62,6 +62,30 @@ describe('compileConstraint', () => {
     ).toEqual(new Set(['"g"']));
   });
 
+  it('writes no rule that is not used', () => {
+    const properties = Object.fromEntries(
+      ['first', 'second', 'third'].map((name) => [name, { type: 'string', maxLength: 5 }]),
+    );
+    for (const count of [1, 2, 3]) {
+      const some = Object.fromEntries(Object.entries(properties).slice(0, count));
+      const parameters = { type: 'object', properties: some };
+      const { grammar } = compileConstraint([{ name: 'f', description: '', parameters }]);
+      const names = [...grammar.matchAll(/^(r\d+) ::=/gm)].map(([, name]) => name);
+      const used = new Set(grammar.match(/\br\d+\b(?! ::=)/g));
+      expect(names.filter((name) => name === undefined || !used.has(name))).toEqual([]);
+    }
+  });
+
+  it('reports 200 keywords, and how many more there are', () => {
+    const schemas = Array.from({ length: 130 }, (_, index) => [
+      `p${index}`,
+      { type: 'string', pattern: '^a', format: 'date' },
+    ]);
+    const parameters = { type: 'object', properties: Object.fromEntries(schemas) as object };
+    const { report } = compileConstraint([{ name: 'f', description: '', parameters }]);
+    expect([report.widened.length, report.omitted]).toEqual([200, 60]);
+  });
+
   it('puts the list in the fence of the labels, or not', () => {
     const fenced = new GbnfAcceptor(compileConstraint([tool('f')]).grammar);
     const bare = new GbnfAcceptor(compileConstraint([tool('f')], { fence: false }).grammar);

@@ -56,9 +56,9 @@ const maxWidened = 200;
  *
  * | keyword | what it holds |
  * | --- | --- |
- * | `type`, lists of types, `nullable` | all; integers have no fraction and at most 16 digits, numbers are finite |
+ * | `type`, lists of types, `nullable` | all, within the limits below |
  * | `properties`, `required` | all, in the order of the schema |
- * | `additionalProperties` | all where no properties are named; absent beside properties, there are no others |
+ * | `additionalProperties` | all where no properties are named; absent beside named properties, there are no others; absent beside `properties: {}` of the arguments, too |
  * | `items`, `minItems`, `maxItems` | all but `items` beside `prefixItems`; counts up to 64 |
  * | `minLength`, `maxLength` | up to 64 |
  * | `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum` | for integers |
@@ -67,10 +67,19 @@ const maxWidened = 200;
  * | `anyOf`, `allOf`, and siblings of `$ref` | where the keywords can be put together: no keyword twice with two values, but `type`, `required`, and `properties` of other names |
  * | `oneOf` | as `anyOf`; all, where types, `const`, `enum` or a required property tell its members apart |
  *
- * All else widens the grammar and is in the report: every list of valid calls stays possible if it is written in that
- * order, with members last that only keywords name which are not held. No grammar can
- * tell that a name in a map comes twice. A property that is `false` is offered only if it is required, and reported
- * then. A grammar grows to about 1 MiB: what would make it longer is widened too, as are schemas 200 levels deep.
+ * All else widens the grammar and is in the report. Narrower than the schema it is in three things, which the report
+ * leaves out:
+ *
+ * - arguments, and the members of every object, come in the order of the schema, with members last that only keywords
+ *   name which are not held;
+ * - where parameters or properties are named and nothing is said of others, there are no others;
+ * - integers reach to ±8,999,999,999,999,999, without fraction and exponent; numbers have such an integer, up to 20
+ *   digits behind the point, and an exponent from -999 to 289; strings hold no NUL and no half of a surrogate pair. Only
+ *   what `enum` and `const` name is not bound by that.
+ *
+ * No grammar can tell that a name in a map comes twice. A property that is `false` is offered only if it is required,
+ * and reported then. A grammar grows to about 1 MiB: what would make it longer is widened too, as are schemas 200 levels
+ * deep, and what is left once putting schemas together has taken a fraction of a second.
  *
  * @throws HammerlineError `invalid_request` if a call is required that no tool can answer, for a choice or a count that
  * is none, and for a tool of more than 500 levels of JSON, such as one that holds itself
@@ -155,22 +164,17 @@ function writeGrammar(
   frame: (call: string) => string,
 ): { grammar: string; report: CompileReport } {
   const rules = new GbnfRules();
-  const widened = new Map<string, Widening>();
+  const widened: Widening[] = [];
+  let omitted = 0;
   const calls = tools.map((tool) => {
     const schema = new SchemaGrammar(tool, rules, (pointer, keyword) => {
-      widened.set(`${tool.name}\n${pointer}\n${keyword}`, { tool: tool.name, pointer, keyword });
+      if (widened.length < maxWidened) widened.push({ tool: tool.name, pointer, keyword });
+      else omitted++;
     });
     // One quote less: it is what all calls begin with.
     const head = jsonLiteral(tool.name, '', ', "arguments": ');
     return `${head} ${isTyped ? schema.arguments() : schema.anyArguments()}`;
   });
   if (calls.length > 0) rules.define('call', `${literal('{"name": ')} ${choice(calls)} "}"`);
-  const entries = [...widened.values()];
-  return {
-    grammar: rules.write(frame('call')),
-    report: {
-      widened: entries.slice(0, maxWidened),
-      omitted: Math.max(entries.length - maxWidened, 0),
-    },
-  };
+  return { grammar: rules.write(frame('call')), report: { widened, omitted } };
 }

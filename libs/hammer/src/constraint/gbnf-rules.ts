@@ -11,7 +11,7 @@ const terminals = [
   String.raw`unit ::= [1-9a-cA-CefEF] hex{3} | "0" ([1-9a-fA-F] hex{2} | "0" ([1-9a-fA-F] hex | "0" [1-9a-fA-F])) | [dD] ([0-7] hex{2} | [89abAB] hex{2} "\\u" [dD] [c-fC-F] hex{2})`,
   'hex ::= [0-9a-fA-F]',
   'integer ::= "-"? ("0" | [1-8] [0-9]{0,15} | "9" [0-9]{0,14})',
-  'number ::= integer ("." [0-9]{1,20})? ([eE] [-+]? "1"? [0-9]{1,2})?',
+  'number ::= integer ("." [0-9]{1,20})? ([eE] ("+"? ([0-9]{1,2} | "1" [0-9]{2} | "2" [0-8] [0-9]) | "-" [0-9]{1,3}))?',
   'boolean ::= "true" | "false"',
   'null ::= "null"',
   'value ::= string | number | boolean | null | array | object',
@@ -25,6 +25,9 @@ const maxInline = 16;
 /** Schemas that would lead beyond this length are widened: no toolset makes a grammar that a model server chokes on. */
 const maxSize = 1_048_576;
 
+/** What is left when this much work is done is widened: steps of a few dozen nanoseconds, a fraction of a second in all. */
+const maxWork = 4_194_304;
+
 /**
  * The rules of a grammar while it is written. What is passed around are expressions that can stand in a sequence as
  * they are: alternatives come in parentheses.
@@ -34,12 +37,19 @@ export class GbnfRules {
   readonly #rules: string[] = [];
   #names = 0;
   #size = 0;
+  #work = 0;
 
+  /** Whether there is room for so much text, and work left to write it. */
   hasRoomFor(size: number): boolean {
-    return this.#size + size <= maxSize;
+    return this.#size + size <= maxSize && this.#work <= maxWork;
   }
 
-  /** Counts text that is to come, and work that leaves none: putting schemas together can go on for ever. */
+  /** Counts work: putting schemas together can go on for ever. A step is a character, a keyword or a name. */
+  spend(steps: number): void {
+    this.#work += steps;
+  }
+
+  /** Counts text that is to come. */
   charge(size: number): void {
     this.#size += size;
   }

@@ -99,13 +99,15 @@ export function isOfTypes(value: unknown, types: readonly TypeName[]): boolean {
 
 /**
  * The schema of what an object may hold besides its properties; undefined: nothing. Where a schema names properties and
- * says nothing of others, there are none, unless a keyword may name more.
+ * says nothing of others, there are none, unless a keyword may name more. Where it names none, all are free, but for a
+ * tool's arguments: it has no parameters.
  */
-export function otherProperties(schema: JsonSchema): unknown {
+export function otherProperties(schema: JsonSchema, isArguments: boolean): unknown {
   const { properties, additionalProperties: others, dependentRequired } = schema;
   if (schema.patternProperties !== undefined) return true;
   if (others !== undefined) return others === false ? undefined : others;
   if (!isObject(properties)) return true;
+  if (!isArguments && Object.keys(properties).length === 0) return true;
   const dependents: unknown[] = isObject(dependentRequired)
     ? Object.values(dependentRequired).flat()
     : [];

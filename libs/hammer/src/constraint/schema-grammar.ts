@@ -29,15 +29,14 @@ const neverHeld = new Set(
 /** Most alternatives of `oneOf` that are compared, each with each. */
 const maxCompared = 64;
 
-/** What a schema that is put together counts as, in characters of the grammar. */
+/** What it takes to put a schema together and write it, besides what counts in its parts. */
 const mergeCost = 128;
-const propertyCost = 8;
 /** What a member of an object takes besides its name, which may be written twice. */
 const memberCost = 64;
 /** Schemas being written one in another: a chain of references may be longer than the stack. */
 const maxDepth = 200;
 
-/** Called with each keyword that the grammar does not hold, once for each schema. */
+/** Called with each keyword that the grammar does not hold, once. */
 export type OnWidened = (pointer: string, keyword: string) => void;
 
 /** Writes the grammar of one tool's arguments. What it holds is told at `compileConstraint`. */
@@ -49,6 +48,9 @@ export class SchemaGrammar {
   /** What a schema that was made here was made of. */
   readonly #sources = new Map<JsonSchema, readonly JsonSchema[]>();
   readonly #expressions = new Map<JsonSchema, string>();
+  readonly #targets = new Map<string, unknown>();
+  /** What was reported of a schema: keywords and steps to properties. */
+  readonly #noted = new Map<JsonSchema, Set<string>>();
   /** Schemas that are being written, with the name of their rule once they were found to contain themselves. */
   readonly #open = new Map<JsonSchema, string | undefined>();
 
@@ -65,7 +67,7 @@ export class SchemaGrammar {
   arguments(): string {
     const root = this.#root;
     if (typesOf(root)?.join() === 'object') return this.#expression(root);
-    const merged = mergeSchemas(root, { type: 'object' });
+    const merged = this.#merge([root, { type: 'object' }]);
     return merged === undefined ? this.anyArguments() : this.#inPlace(merged, [root], new Set());
   }
 
@@ -105,12 +107,26 @@ export class SchemaGrammar {
     sources: readonly JsonSchema[],
     trail: ReadonlySet<JsonSchema>,
   ): string {
-    this.#sources.set(
-      schema,
-      sources.flatMap((source) => this.#sources.get(source) ?? [source]),
-    );
-    this.#rules.charge(mergeCost + Object.keys(schema.properties ?? {}).length * propertyCost);
+    const given = sources.flatMap((source) => this.#sourcesOf(source));
+    this.#sources.set(schema, given);
+    this.#rules.spend(mergeCost + given.length + trail.size);
     return this.#body(schema, trail);
+  }
+
+  #sourcesOf(schema: JsonSchema): readonly JsonSchema[] {
+    return this.#sources.get(schema) ?? [schema];
+  }
+
+  /** One schema for the same value; undefined also once all work is spent. */
+  #merge(schemas: readonly JsonSchema[]): JsonSchema | undefined {
+    if (!this.#rules.hasRoomFor(0)) return undefined;
+    return mergeSchemas(schemas, (steps) => this.#rules.spend(steps));
+  }
+
+  /** What a reference leads to. */
+  #resolve(pointer: string): unknown {
+    if (!this.#targets.has(pointer)) this.#targets.set(pointer, resolve(this.#root, pointer));
+    return this.#targets.get(pointer);
   }
 
   #body(schema: JsonSchema, trail: ReadonlySet<JsonSchema>): string {
@@ -138,10 +154,10 @@ export class SchemaGrammar {
 
   #reference(schema: JsonSchema, pointer: string, trail: ReadonlySet<JsonSchema>): string {
     const { $ref: _, ...rest } = schema;
-    const target = resolve(this.#root, pointer);
+    const target = this.#resolve(pointer);
     if (!isObject(target) || trail.has(target)) return this.#without('$ref', schema, trail);
     if (assertions(rest).length === 0) return this.#expression(target, trail);
-    const merged = mergeSchemas(rest, target);
+    const merged = this.#merge([rest, target]);
     return merged === undefined
       ? this.#without('$ref', schema, trail)
       : this.#inPlace(merged, [schema, target], new Set([...trail, target]));
@@ -153,14 +169,12 @@ export class SchemaGrammar {
     trail: ReadonlySet<JsonSchema>,
   ): string {
     const { allOf: _, ...rest } = schema;
-    let merged: JsonSchema | undefined = rest;
-    for (const member of members) {
-      if (member === true) continue;
-      merged = merged && isObject(member) ? mergeSchemas(merged, member) : undefined;
-    }
+    const schemas = members.filter(isObject);
+    const isMergeable = members.every((member) => member === true || isObject(member));
+    const merged = isMergeable ? this.#merge([rest, ...schemas]) : undefined;
     return merged === undefined
       ? this.#without('allOf', schema, trail)
-      : this.#inPlace(merged, [schema, ...members.filter(isObject)], trail);
+      : this.#inPlace(merged, [schema, ...schemas], trail);
   }
 
   #alternatives(
@@ -176,7 +190,7 @@ export class SchemaGrammar {
       const alternative = isObject(member) ? member : {};
       if (isAlone) parts.push(this.#expression(member, trail));
       else {
-        const merged = mergeSchemas(rest, alternative);
+        const merged = this.#merge([rest, alternative]);
         if (merged === undefined) return this.#without(keyword, schema, trail);
         parts.push(this.#rules.share(this.#inPlace(merged, [schema, alternative], trail)));
       }
@@ -189,12 +203,13 @@ export class SchemaGrammar {
   #excludeEachOther(members: readonly unknown[]): boolean {
     if (members.length > maxCompared) return false;
     const schemas = members.map((member) =>
-      isObject(member) && typeof member.$ref === 'string'
-        ? resolve(this.#root, member.$ref)
-        : member,
+      isObject(member) && typeof member.$ref === 'string' ? this.#resolve(member.$ref) : member,
     );
+    const spend = (steps: number): void => this.#rules.spend(steps);
     return schemas.every((schema, at) =>
-      schemas.slice(at + 1).every((other) => areDisjoint(schema, other)),
+      schemas
+        .slice(at + 1)
+        .every((other) => this.#rules.hasRoomFor(0) && areDisjoint(schema, other, spend)),
     );
   }
 
@@ -215,6 +230,7 @@ export class SchemaGrammar {
       if (!held.includes(keyword)) this.#note(schema, keyword);
     }
     const text = writeValues(fitting, types);
+    this.#rules.spend(text.length);
     return this.#rules.hasRoomFor(text.length) ? text : this.#widen(schema);
   }
 
@@ -252,9 +268,10 @@ export class SchemaGrammar {
     const required = new Set(Array.isArray(schema.required) ? schema.required.map(String) : []);
     const names = [...new Set([...Object.keys(properties), ...required])];
     const size = names.reduce((sum, name) => sum + 2 * jsonLiteral(name).length + memberCost, 0);
+    this.#rules.spend(size);
     if (!this.#rules.hasRoomFor(size)) return this.#anyObject(schema);
     this.#rules.charge(size); // held free while the members are written
-    const others = otherProperties(schema);
+    const others = otherProperties(schema, this.#sourcesOf(schema)[0] === this.#root);
     const isClosed = others === undefined && schema.additionalProperties === false;
     const value = this.#part(schema, 'additionalProperties', others);
     const members = names.flatMap((name): Member[] => {
@@ -309,13 +326,17 @@ export class SchemaGrammar {
 
   /** @param name of the one property that is not held */
   #note(schema: JsonSchema, keyword: string, name?: string): void {
-    for (const source of this.#sources.get(schema) ?? [schema]) {
+    const sources = this.#sourcesOf(schema);
+    this.#rules.spend(sources.length);
+    const path = name === undefined ? '' : `/${keyword}${pointerStep(name)}`;
+    for (const source of sources) {
       const pointer = this.#pointers.get(source);
       if (pointer === undefined || !Object.hasOwn(source, keyword)) continue;
-      if (name === undefined) this.#onWidened(pointer, keyword);
-      else if (Object.hasOwn(source[keyword] ?? {}, name)) {
-        this.#onWidened(`${pointer}/${keyword}${pointerStep(name)}`, keyword);
-      }
+      if (name !== undefined && !Object.hasOwn(source[keyword] ?? {}, name)) continue;
+      const noted = this.#noted.get(source) ?? new Set();
+      this.#noted.set(source, noted);
+      if (!noted.has(path || keyword)) this.#onWidened(pointer + path, keyword);
+      noted.add(path || keyword);
     }
   }
 }

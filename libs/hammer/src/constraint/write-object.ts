@@ -27,9 +27,9 @@ export function writeObject(
     return `"{"${before.join('')}${after.join('')}${rest} "}"`;
   }
   const starts = others === undefined ? [] : [`string ": " ${others}${rest}`];
-  for (const member of members.toReversed()) {
+  for (const [index, member] of [...members.entries()].toReversed()) {
     starts.push(`${write(member, '')}${rest}`);
-    rest = ` ${rules.share(`(${write(member, ', ')})?${rest}`)}`;
+    if (index > 0) rest = ` ${rules.share(`(${write(member, ', ')})?${rest}`)}`;
   }
   return starts.length === 0 ? '"{}"' : `"{" (${starts.toReversed().join(' | ')})? "}"`;
 }

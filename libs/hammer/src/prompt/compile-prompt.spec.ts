@@ -140,6 +140,18 @@ describe.each(SERVING_FLAVOURS)('compilePrompt, %s', (flavour) => {
     expect(render(flavour, plain)).toBe(render(flavour, plain));
   });
 
+  it('names a message that holds itself', () => {
+    const endless: unknown[] = [];
+    endless.push(endless);
+    const compiled = compile(flavour, [weather]);
+    expect(() => compiled.render([...question, { role: 'user', content: endless }])).toThrow(
+      expect.objectContaining({
+        code: 'invalid_request',
+        faults: [expect.objectContaining({ pointer: '/messages/1' })],
+      }),
+    );
+  });
+
   it('names a tool that holds itself, or nests too deeply', () => {
     const endless: Record<string, unknown> = { type: 'object', description: '' };
     endless.items = endless;

@@ -1,10 +1,17 @@
 import { dumps, isTruthy, repr } from '#libs/pyjson';
 import { convertTools, editTools } from './convert-tools.js';
-import { deepToolFault } from './deep-tool.js';
+import { walkTools } from './deep-tool.js';
 import { describeTools } from './describe-tools.js';
 import type { ServingFlavour } from './flavour.js';
 import { fence, instructions, querySection, section, toolsSection } from './instructions.js';
-import { type ChatMessage, contentOf, roleOf, textOf, tooFewMessages } from './message.js';
+import {
+  type ChatMessage,
+  contentOf,
+  roleOf,
+  textOf,
+  tooFewMessages,
+  writeMember,
+} from './message.js';
 import {
   defaultSystem,
   lineEnd,
@@ -16,6 +23,7 @@ import {
   turn,
   turnEnd,
   turnStart,
+  turnText,
 } from './segments.js';
 
 /** The prompt of a toolset, all but the conversation. To make one costs microseconds a tool, to render next to nothing. */
@@ -48,12 +56,7 @@ export function compilePrompt(
 ): CompiledPrompt;
 export function compilePrompt(flavour: ServingFlavour, tools: Tools): CompiledPrompt | undefined;
 export function compilePrompt(flavour: ServingFlavour, tools: Tools): CompiledPrompt | undefined {
-  try {
-    return compile(flavour, tools);
-  } catch (error) {
-    // The stack is full.
-    throw (error instanceof RangeError && tools && deepToolFault(tools)) || error;
-  }
+  return walkTools(tools, () => compile(flavour, tools));
 }
 
 function compile(flavour: ServingFlavour, tools: Tools): CompiledPrompt | undefined {
@@ -115,7 +118,7 @@ function callsTurn(message: ChatMessage, index: number): PromptSegment[] {
   const role = roleOf(message, index);
   const { tool_calls: calls } = message;
   if (role !== 'assistant' || !isTruthy(calls)) return messageTurn(message, index);
-  return turn(role, fence(dumps(calls)));
+  return turn(role, fence(writeMember(index, calls, dumps)));
 }
 
 function oneTurn20(text: string): CompiledPrompt {
@@ -160,7 +163,7 @@ function oneTurn10(tools: string): CompiledPrompt {
  * token there whatever follows, so that prefix and suffix may be tokenised apart.
  */
 function openQuery(text: string): PromptSegment[] {
-  return [...systemTurn, turnStart, plain(`user\n${text}`)];
+  return [...systemTurn, turnStart, turnText('user', text)];
 }
 
 function closeQuery(query: string): PromptSegment[] {

@@ -19,6 +19,16 @@ export function deepToolFault(tools: readonly unknown[]): HammerlineError | unde
   });
 }
 
+/** Runs what walks tools. Where the stack is too small for that, the fault names the tool. */
+export function walkTools<T>(tools: unknown, walk: () => T): T {
+  try {
+    return walk();
+  } catch (error) {
+    const isDeep = error instanceof RangeError && Array.isArray(tools);
+    throw (isDeep && deepToolFault(tools)) || error;
+  }
+}
+
 function nestsDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const members: unknown[] =

@@ -10,11 +10,11 @@ export function describeTools(tools: readonly unknown[]): AnyDict[] {
     const tool = readTool(given, index);
     const { name, description, parameters } = tool;
     const names = getMember(parameters, 'required');
-    const required: readonly unknown[] = Array.isArray(names) ? names : [];
+    const required = new Set<unknown>(Array.isArray(names) ? names : []);
     const properties = readProperties(tool);
     for (const key of keysOf(properties)) {
       const schema = getMember(properties, key);
-      setMember(properties, key, describeParameter(schema, required.includes(key)));
+      setMember(properties, key, describeParameter(schema, required.has(key)));
     }
     return { name, description, parameters: properties };
   });

@@ -42,6 +42,13 @@ describe('evalPrompt, eval-v1', () => {
   });
 });
 
+it.each(['eval-v1', 'eval-2.1'] as const)('evalPrompt names a tool without end, %s', (flavour) => {
+  const endless: Record<string, unknown> = { ...tool };
+  endless.parameters = { a: endless };
+  const record = { dataset: 'apibank_l1', tools: [tool, endless], query: 'q' };
+  expect(() => evalPrompt(flavour, record)).toThrow("/tools/1/parameters: tool 1 ('f') nests");
+});
+
 describe('evalPrompt, eval-2.1', () => {
   it('takes the request for a call off the end of each message only', () => {
     const query = [

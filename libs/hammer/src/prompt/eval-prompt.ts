@@ -11,6 +11,7 @@ import {
   repr,
   setMember,
 } from '#libs/pyjson';
+import { walkTools } from './deep-tool.js';
 import { readTool, toolFault } from './given-tool.js';
 import { instructions, querySection, toolsSection } from './instructions.js';
 import { type ChatMessage, contentOf, messageFault, roleOf } from './message.js';
@@ -31,7 +32,7 @@ export interface EvalRecord {
  * @throws HammerlineError `invalid_request` for an unknown data set, role, or shape of tools
  */
 export function evalPrompt(flavour: 'eval-v1' | 'eval-2.1', record: EvalRecord): string {
-  return flavour === 'eval-v1' ? sections(record) : turns(record);
+  return walkTools(record.tools, () => (flavour === 'eval-v1' ? sections(record) : turns(record)));
 }
 
 function sections({ dataset, tools, query }: EvalRecord): string {

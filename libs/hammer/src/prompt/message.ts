@@ -18,9 +18,9 @@ export function roleOf(message: ChatMessage, index: number): string {
   throw messageFault(index, 'has no role');
 }
 
-/** @throws HammerlineError `invalid_request` if there is none */
+/** @throws HammerlineError `invalid_request` if there is none, or none that ends */
 export function contentOf({ content }: ChatMessage, index: number): string {
-  if (content !== undefined) return str(content);
+  if (content !== undefined) return writeMember(index, content, str);
   throw messageFault(index, 'has no content');
 }
 
@@ -28,6 +28,20 @@ export function contentOf({ content }: ChatMessage, index: number): string {
 export function textOf({ content }: ChatMessage, index: number): string {
   if (typeof content === 'string') return content;
   throw messageFault(index, 'has no text as content');
+}
+
+/** @throws HammerlineError `invalid_request` where the stack is too small to write a member of a message */
+export function writeMember(
+  index: number,
+  member: unknown,
+  write: (value: unknown) => string,
+): string {
+  try {
+    return write(member);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw messageFault(index, 'nests too deeply, or holds itself');
+  }
 }
 
 export function messageFault(index: number, detail: string): HammerlineError {

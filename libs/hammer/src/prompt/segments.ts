@@ -25,13 +25,18 @@ export function plain(text: string): PromptSegment {
   return { text, control: false };
 }
 
+/** A turn's role and content. V8 keeps what `+` makes as a tree, which each use walks anew; `join` makes a flat text. */
+export function turnText(role: string, content: string): PromptSegment {
+  return plain([role, content].join('\n'));
+}
+
 export const turnStart: PromptSegment = { text: '<|im_start|>', control: true };
 export const turnEnd: PromptSegment = { text: '<|im_end|>', control: true };
 export const lineEnd = plain('\n');
 
 /** A turn of ChatML. */
 export function turn(role: string, content: string): PromptSegment[] {
-  return [turnStart, plain(`${role}\n${content}`), turnEnd, lineEnd];
+  return [turnStart, turnText(role, content), turnEnd, lineEnd];
 }
 
 /** The assistant's turn, open: the model goes on from here. */

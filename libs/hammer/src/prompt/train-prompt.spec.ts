@@ -21,6 +21,12 @@ describe('trainPrompt', () => {
     expect(() => toolsIn([{ name: 'f', parameters: {} }])).toThrow('/tools/0/description');
   });
 
+  it('names a tool without end', () => {
+    const endless: Record<string, unknown> = { name: 'f', description: '' };
+    endless.parameters = { properties: { a: endless } };
+    expect(() => toolsIn([endless])).toThrow("/tools/0/parameters: tool 0 ('f') nests");
+  });
+
   it('ends with the query', () => {
     expect(trainPrompt({ tools: '', query: 'a\nb' })).toMatch(
       /\[BEGIN OF QUERY\]\na\nb\n\[END OF QUERY\]\n\n$/,

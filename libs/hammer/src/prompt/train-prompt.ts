@@ -1,4 +1,5 @@
 import { str } from '#libs/pyjson';
+import { walkTools } from './deep-tool.js';
 import { readProperties, readTool } from './given-tool.js';
 import { instructions, querySection, toolsSection } from './instructions.js';
 
@@ -12,7 +13,8 @@ export interface TrainRecord {
 /** The text that 1.0 and 2.0 were trained on (`train-v1`). The trainer wraps it in ChatML, as a turn of the user. */
 export function trainPrompt({ tools, query }: TrainRecord): string {
   const { task, format } = instructions.v1;
-  return task + toolsSection(str(flatTools(tools))) + format + querySection(str(query));
+  const shown = walkTools(tools, () => str(flatTools(tools)));
+  return task + toolsSection(shown) + format + querySection(str(query));
 }
 
 function flatTools(tools: unknown): unknown {
