@@ -6,7 +6,10 @@ export default defineConfig({
   test: {
     setupFiles: ['reflect-metadata'],
     projects: [
-      { extends: true, test: { name: 'unit', include: ['{apps,libs,scripts,test/conformance}/**/*.spec.ts'] } },
+      {
+        extends: true,
+        test: { name: 'unit', include: ['{apps,libs,scripts,test/conformance}/**/*.spec.ts'] },
+      },
       {
         extends: true,
         test: {

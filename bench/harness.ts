@@ -13,8 +13,8 @@ export interface Row {
   /** Least and greatest of the figure that the target judges: the ratio where there is one, else the value. */
   readonly range: readonly [number, number];
   /** Absent: the row is a report. */
-  readonly target?: string;
-  readonly met?: boolean;
+  readonly target?: string | undefined;
+  readonly met?: boolean | undefined;
 }
 
 export interface BenchOptions {

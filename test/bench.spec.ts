@@ -19,10 +19,10 @@ it.each(benches.map(({ name }) => name))('bench %s runs and gives sane figures',
   rmSync(folder, { recursive: true });
   expect(report.bench).toBe(name);
   expect(report.rows.length).toBeGreaterThan(3);
-  for (const row of report.rows) {
-    expect(row.value, row.name).toBeGreaterThanOrEqual(0);
-    expect(Number.isFinite(row.ratio ?? 0), row.name).toBe(true);
-  }
+  const odd = report.rows.filter(
+    ({ value, ratio = 0 }) => !(value >= 0 && Number.isFinite(value) && Number.isFinite(ratio)),
+  );
+  expect(odd).toEqual([]);
 });
 
 it('bench refuses an unknown name and says which there are', () => {

@@ -7,17 +7,19 @@ import { suites } from './suites.js';
 
 const vectors = path.resolve(import.meta.dirname, '../vectors');
 
+// The evaluators' files have no suite yet.
+const implemented = suites.flatMap(({ file, run }) => (run === undefined ? [] : [{ file, run }]));
+
 describe('golden vectors of the original code', () => {
-  for (const { file, run } of suites) {
-    if (run === undefined) it.todo(file);
-    else {
-      it(file, () => {
-        const report = runVectors(run, readFileSync(path.join(vectors, file), 'utf8'));
-        expect(report.mismatches).toEqual([]);
-        expect(report.total).toBeGreaterThan(30);
-      });
-    }
-  }
+  it.each(implemented)('$file', ({ file, run }) => {
+    const report = runVectors(run, readFileSync(path.join(vectors, file), 'utf8'));
+    expect(report.mismatches).toEqual([]);
+    expect(report.total).toBeGreaterThan(30);
+  });
+
+  it('are run of prompts, parsers and masking', () => {
+    expect(implemented).toHaveLength(3);
+  });
 });
 
 describe('runVectors', () => {
