@@ -110,6 +110,10 @@ describe('resolveCalls', () => {
     expect(asked).toHaveLength(2);
   });
 
+  it('takes words and then an empty list for a refusal', async () => {
+    expect((await resolve(scripted(['No tool does that.'], ['[]']).model)).calls).toEqual([]);
+  });
+
   it('does not read or repair an answer that was cut short', async () => {
     const { model, asked } = scripted([right, 1, 'length']);
     expect((await failureOf(model)).message).toContain('512 tokens');

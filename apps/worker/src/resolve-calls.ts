@@ -30,13 +30,13 @@ export async function resolveCalls(
 ): Promise<Resolution> {
   let conversation = messages;
   let leastConfidence = 1;
-  let refused: HammerlineError | undefined;
+  let refused: { error: HammerlineError; meantCalls: boolean } | undefined;
   for (let repair = 0; ; repair++) {
     const question = { model, toolset, messages: conversation, repair, signal };
     const { text, answer, confidence } = await ask(question).catch((error: unknown) => {
       // Too long only with the repair in it: what is wrong is the answer that was to be repaired.
       const isLonger = error instanceof HammerlineError && error.code === 'context_overflow';
-      throw isLonger && refused !== undefined ? refused : error;
+      throw isLonger && refused !== undefined ? refused.error : error;
     });
     leastConfidence = Math.min(leastConfidence, confidence);
     switch (answer.outcome) {
@@ -44,15 +44,16 @@ export async function resolveCalls(
         return { calls: answer.calls, confidence: leastConfidence };
       case 'irrelevant':
         // Told that its call is wrong, a small model may well give up: that does not make the request irrelevant.
-        if (refused !== undefined) throw refused;
+        if (refused?.meantCalls) throw refused.error;
         return { calls: [], confidence: leastConfidence };
       case 'needs_input':
         throw new HammerlineError('needs_input', describeNeed(answer));
       case 'answer':
       case 'invalid': {
         const fault = describeFault(answer);
-        refused = new HammerlineError('invalid_call', fault.message);
-        if (repair === MAX_REPAIRS) throw refused;
+        const error = new HammerlineError('invalid_call', fault.message);
+        if (repair === MAX_REPAIRS) throw error;
+        refused = { error, meantCalls: answer.outcome === 'invalid' };
         conversation = [
           ...conversation,
           { role: 'assistant', content: text },
