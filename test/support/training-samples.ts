@@ -110,3 +110,17 @@ function dict(value: PyValue | undefined): PyDict {
   if (value instanceof Map) return value;
   throw new Error('no object');
 }
+
+/** A sample with one tool `f` of the given parameters. */
+export function sampleOf(
+  parameters: Record<string, unknown>,
+  calls: readonly Record<string, unknown>[],
+  query = '',
+): Sample {
+  const tools = [{ name: 'f', description: 'F.', parameters }];
+  return {
+    query,
+    tools: dumps(tools),
+    answers: dumps(calls.map((call) => ({ name: 'f', arguments: call }))),
+  };
+}

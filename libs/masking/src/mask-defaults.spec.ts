@@ -1,25 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { dumps, type PyValue, str } from '#libs/pyjson';
-import { bfclSamples } from '../../../test/support/training-samples.js';
+import { bfclSamples, sampleOf } from '../../../test/support/training-samples.js';
 import { maskSample, type MaskingMode } from './mask-sample.js';
 import { maskingFaults } from './masking-faults.js';
 import { mention } from './mention.js';
 import { Random } from './random.js';
 import { readSample, type Sample } from './sample.js';
-
-/** A sample with one tool `f` of the given parameters. */
-function sampleOf(
-  parameters: Record<string, unknown>,
-  calls: readonly Record<string, unknown>[],
-  query = '',
-): Sample {
-  const tools = [{ name: 'f', description: 'F.', parameters }];
-  return {
-    query,
-    tools: dumps(tools),
-    answers: dumps(calls.map((call) => ({ name: 'f', arguments: call }))),
-  };
-}
 
 /** The masked schemas, arguments in the order of the parameters, and query of a sample of `sampleOf`. */
 function maskOne(sample: Sample, mode: MaskingMode, seed = 1) {

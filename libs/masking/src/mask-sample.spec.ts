@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { HammerlineError } from '#libs/contracts';
 import { dumps, type PyDict } from '#libs/pyjson';
 import { fuzzRuns } from '../../../test/support/fuzz.js';
-import { bfclSamples, sealToolsSamples } from '../../../test/support/training-samples.js';
+import { bfclSamples, sealToolsSamples, sampleOf } from '../../../test/support/training-samples.js';
 import { maskSample, type MaskingMode } from './mask-sample.js';
 import { maskingFaults } from './masking-faults.js';
 import { Random } from './random.js';
@@ -10,20 +10,6 @@ import { readSample, type Sample } from './sample.js';
 
 const modes: readonly MaskingMode[] = ['strict', 'corrected'];
 const samples = [...sealToolsSamples(), ...bfclSamples()];
-
-/** A sample with one tool `f` of the given parameters. */
-function sampleOf(
-  parameters: Record<string, unknown>,
-  calls: readonly Record<string, unknown>[],
-  query = '',
-): Sample {
-  const tools = [{ name: 'f', description: 'F.', parameters }];
-  return {
-    query,
-    tools: dumps(tools),
-    answers: dumps(calls.map((call) => ({ name: 'f', arguments: call }))),
-  };
-}
 
 describe.each(modes)('maskSample, %s', (mode) => {
   it('has the properties of the specification on thousands of samples', () => {

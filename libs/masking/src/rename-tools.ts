@@ -1,4 +1,5 @@
 import type { ResolvedCall } from '#libs/contracts';
+import { isObject } from './mask-keywords.js';
 import { invert, type NamingStyle, renameNames } from './rename-names.js';
 import { readSample, type Sample, writeAnswers, writeTools } from './sample.js';
 
@@ -152,8 +153,4 @@ function renameKeys(
   return Object.fromEntries(
     Object.entries(members).map(([name, member]) => [rename(name), member]),
   );
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -11,11 +11,22 @@ export function nestsDeeper(value: unknown, levels: number): boolean {
 }
 
 /**
- * Whether JSON text holds a character that Postgres refuses in `text` and `jsonb`: NUL, or half a surrogate pair.
- * `JSON.stringify` writes exactly these (and some harmless controls) as `\u` escapes.
+ * Where the first text stands that Postgres refuses in `text` and `jsonb`, as it holds NUL or half a surrogate pair: a JSON
+ * Pointer, for a key that of its object; undefined if there is none. For values that do not nest too deeply.
  */
-export function holdsUnstorable(json: string): boolean {
-  return /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i.test(json);
+export function findUnstorable(value: unknown, pointer = ''): string | undefined {
+  if (typeof value === 'string') return isStorable(value) ? undefined : pointer;
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [key, member] of Object.entries(value)) {
+    if (!isStorable(key)) return pointer;
+    const found = findUnstorable(member, pointer + pointerStep(key));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0');
 }
 
 /** One step of a JSON Pointer, escaped. */

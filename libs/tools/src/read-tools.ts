@@ -1,5 +1,5 @@
 import { type Fault, HammerlineError, type ToolDefinition } from '#libs/contracts';
-import { isObject, nestsDeeper, pointerStep } from './json.js';
+import { findUnstorable, isObject, nestsDeeper, pointerStep } from './json.js';
 import { readParameters } from './read-schema.js';
 
 const maxTools = 128;
@@ -72,7 +72,7 @@ function readTool(input: unknown, pointer: string, faults: Fault[]): ToolDefinit
     fault('', `${calledIn(input)}${limit}`, 'simplify it');
     return nothing;
   }
-  const broken = brokenText(input, '');
+  const broken = findUnstorable(input);
   if (broken !== undefined) {
     fault(
       broken,
@@ -135,22 +135,6 @@ function calledIn(input: unknown): string {
   const tool = isObject(input) && isObject(input.function) ? input.function : input;
   const name = isObject(tool) ? tool.name : undefined;
   return nameProblem(name) === undefined ? `${JSON.stringify(name)} ` : '';
-}
-
-/** Where the first text stands that cannot be stored, as a pointer; for a key, the object that has it. */
-function brokenText(value: unknown, pointer: string): string | undefined {
-  if (typeof value === 'string') return isStorable(value) ? undefined : pointer;
-  if (typeof value !== 'object' || value === null) return undefined;
-  for (const [key, member] of Object.entries(value)) {
-    if (!isStorable(key)) return pointer;
-    const found = brokenText(member, pointer + pointerStep(key));
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-function isStorable(text: string): boolean {
-  return text.isWellFormed() && !text.includes('\0');
 }
 
 function nameProblem(name: unknown): string | undefined {

@@ -2,7 +2,7 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.
 import formats from 'ajv-formats';
 import type { Fault, ResolvedCall, ToolDefinition } from '#libs/contracts';
 import { runBounded } from './bounded.js';
-import { holdsUnstorable, isObject, nestsDeeper, pointerStep } from './json.js';
+import { findUnstorable, isObject, nestsDeeper, pointerStep } from './json.js';
 
 /** Wall time for compiling one tool's schema, and for one validation that could take exponential time. */
 const maxCompileMs = 2_000;
@@ -49,8 +49,7 @@ export function compileValidators(tools: readonly ToolDefinition[]): Validators 
 
 function brokenLimit(args: unknown): string | undefined {
   if (nestsDeeper(args, maxArgumentDepth)) return `nest deeper than ${maxArgumentDepth} levels`;
-  const json = JSON.stringify(args) ?? '';
-  return holdsUnstorable(json) ? 'hold a NUL or half a surrogate pair' : undefined;
+  return findUnstorable(args) === undefined ? undefined : 'hold a NUL or half a surrogate pair';
 }
 
 function compile(tool: ToolDefinition): (args: unknown) => Fault[] {
