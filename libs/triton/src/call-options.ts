@@ -1,0 +1,30 @@
+import type { CallContext } from './transport.js';
+import { invalidArgument } from './triton-error.js';
+
+export interface CallOptions {
+  /** Milliseconds of the whole call. Default: the client's for calls that answer once, none for streams. */
+  readonly timeoutMs?: number | undefined;
+  /** Gives the call up, at the server too. */
+  readonly signal?: AbortSignal | undefined;
+  /** Header fields of HTTP, metadata of gRPC. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** With `prefixAffinity`: calls of the same text go to the same server. */
+  readonly affinity?: string | undefined;
+}
+
+/** @throws TritonError `invalid_argument` for a time that is none */
+export function contextOf(
+  { timeoutMs, signal, metadata, affinity }: CallOptions,
+  defaults: { readonly timeoutMs: number; readonly metadata?: CallContext['metadata'] | undefined },
+): CallContext {
+  const ms = timeoutMs ?? defaults.timeoutMs;
+  if (!(ms > 0))
+    throw invalidArgument('timeoutMs', `${ms} is no time`, 'give milliseconds above 0');
+  return {
+    metadata:
+      metadata === undefined ? (defaults.metadata ?? {}) : { ...defaults.metadata, ...metadata },
+    deadline: ms === Infinity ? undefined : performance.now() + ms,
+    signal,
+    affinity,
+  };
+}

@@ -1,0 +1,307 @@
+import { watchLimits } from '../call-limits.js';
+import type { ConnectionOptions } from '../connection-options.js';
+import { connect } from '../http2/connect.js';
+import type { HeaderFields, Http2Connection } from '../http2/http2-connection.js';
+import type { Http2Stream } from '../http2/http2-stream.js';
+import type { Header } from '../http2/hpack-table.js';
+import { metadataFields } from '../metadata-fields.js';
+import { PushQueue } from '../push-queue.js';
+import type {
+  CallContext,
+  StreamCall,
+  StreamOperations,
+  Transport,
+  UnaryCall,
+  UnaryOperations,
+} from '../transport.js';
+import { TritonError } from '../triton-error.js';
+import { GrpcGenerate } from './grpc-generate.js';
+import { GrpcCall } from './grpc-call.js';
+import { frameMessage } from './message-stream.js';
+import { type GrpcMethod, grpcMethods, modelStreamInfer } from './methods.js';
+
+const defaultMaxMessageBytes = 2 ** 31 - 1;
+/** Answers of one stream that wait for their reader, before the server is asked to hold on. */
+const unreadBytes = 2 ** 20;
+
+/**
+ * Triton's gRPC protocol on one HTTP/2 connection, which is opened by the first call and again after it broke.
+ *
+ * @param url `grpc://host:port`, `grpcs://host:port` with TLS; port 8001 where it names none
+ */
+export function grpcTransport(url: URL, options: ConnectionOptions = {}): Transport {
+  return new GrpcTransport(url, options);
+}
+
+class GrpcTransport implements Transport {
+  readonly #options: ConnectionOptions;
+  readonly #host: string;
+  readonly #port: number;
+  readonly #secure: boolean;
+  readonly #endpoint: string;
+  readonly #maxMessageBytes: number;
+  /** Per method: the fields that are the same in every call. */
+  readonly #fields = new Map<string, HeaderFields>();
+  readonly #generate = new GrpcGenerate(this);
+  #connection: Http2Connection | undefined;
+  #connecting: Promise<Http2Connection> | undefined;
+  #closed = false;
+
+  constructor(url: URL, options: ConnectionOptions) {
+    this.#options = options;
+    this.#host = url.hostname.replace(/^\[|\]$/g, '');
+    this.#port = Number(url.port || 8001);
+    this.#secure = url.protocol === 'grpcs:';
+    this.#endpoint = `${url.hostname}:${this.#port}`;
+    this.#maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
+  }
+
+  unary<O extends keyof UnaryOperations>(call: UnaryCall<O>): Promise<UnaryOperations[O][1]> {
+    if (isGenerate(call)) {
+      return this.#generate.once(call);
+    }
+    const method = grpcMethods[call.operation as keyof typeof grpcMethods] as GrpcMethod<
+      UnaryOperations[O][0],
+      UnaryOperations[O][1]
+    >;
+    return new Promise((resolve, reject) => {
+      let answer: { readonly message: Buffer } | undefined;
+      const names = { operation: call.operation, endpoint: this.#endpoint };
+      const grpc = new GrpcCall(
+        names,
+        {
+          message: (message) => {
+            answer ??= { message };
+            return true;
+          },
+          done: (error) => {
+            stop();
+            if (error !== undefined) return reject(error);
+            try {
+              if (answer === undefined) throw noAnswer();
+              resolve(method.decode(answer.message));
+            } catch (cause) {
+              reject(named(cause, names));
+            }
+          },
+        },
+        this.#maxMessageBytes,
+      );
+      const stop = watchLimits(call.context, (error) => grpc.giveUp(error));
+      if (grpc.ended) return;
+      try {
+        const message = this.#frame(method.encode(call.request));
+        this.#start(grpc, method.path, call.context, message, true);
+      } catch (error) {
+        stop();
+        reject(named(error, names));
+      }
+    });
+  }
+
+  stream<O extends keyof StreamOperations>(
+    call: StreamCall<O>,
+  ): AsyncIterable<StreamOperations[O][1]> {
+    if (call.operation === 'GenerateStream') {
+      return this.#generate.stream(call as StreamCall<'GenerateStream'>) as AsyncIterable<
+        StreamOperations[O][1]
+      >;
+    }
+    const infer = call as StreamCall<'ModelStreamInfer'>;
+    return {
+      [Symbol.asyncIterator]: () => this.#streamInfer(infer),
+    } as AsyncIterable<StreamOperations[O][1]>;
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#connection?.close();
+    this.#connection = undefined;
+    void this.#connecting?.then(
+      (connection) => connection.close(),
+      () => {},
+    );
+    return Promise.resolve();
+  }
+
+  #streamInfer(
+    call: StreamCall<'ModelStreamInfer'>,
+  ): AsyncIterator<StreamOperations['ModelStreamInfer'][1], undefined> {
+    const names = { operation: call.operation, endpoint: this.#endpoint };
+    const queue = new PushQueue<StreamOperations['ModelStreamInfer'][1]>({
+      limit: unreadBytes,
+      onRoom: () => grpc.resume(),
+      onLeave: () => grpc.giveUp(new TritonError('cancelled', 'the reader left')),
+    });
+    let stopSending = (): void => {};
+    const grpc = new GrpcCall(
+      names,
+      {
+        message: (message) => queue.push(modelStreamInfer.decode(message), message.length),
+        done: (error) => {
+          stop();
+          stopSending();
+          // What was given up here is not read on.
+          if (error === undefined) queue.end();
+          else queue.fail(error, { drop: error.code === 'cancelled' });
+        },
+      },
+      this.#maxMessageBytes,
+    );
+    const stop = watchLimits(call.context, (error) => grpc.giveUp(error));
+    if (grpc.ended) return queue;
+    const { path } = modelStreamInfer;
+    try {
+      if (Symbol.iterator in call.requests) {
+        const messages = [...call.requests].flatMap((it) =>
+          this.#frame(modelStreamInfer.encode(it)),
+        );
+        this.#start(grpc, path, call.context, messages, true);
+      } else {
+        const { requests } = call;
+        this.#start(grpc, path, call.context, [], false, (stream) => {
+          stopSending = this.#sendAll(grpc, stream, requests);
+        });
+      }
+    } catch (error) {
+      grpc.giveUp(named(error, names));
+    }
+    return queue;
+  }
+
+  /** Sends requests as they come, no faster than the connection takes them. Returns what ends it. */
+  #sendAll(
+    grpc: GrpcCall,
+    stream: Http2Stream,
+    requests: AsyncIterable<StreamOperations['ModelStreamInfer'][0]>,
+  ): () => void {
+    const source = requests[Symbol.asyncIterator]();
+    const send = async (): Promise<void> => {
+      try {
+        for (;;) {
+          const { done, value } = await source.next();
+          if (grpc.ended) return;
+          stream.send(done ? [] : this.#frame(modelStreamInfer.encode(value)), done === true);
+          if (done) return;
+          await stream.drained();
+        }
+      } catch (error) {
+        grpc.giveUp(
+          error instanceof TritonError
+            ? error
+            : new TritonError('cancelled', 'the requests of the stream failed', { cause: error }),
+        );
+      }
+    };
+    void send();
+    return () => void source.return?.().catch(() => {});
+  }
+
+  #frame(pieces: readonly Uint8Array[]): readonly Uint8Array[] {
+    return frameMessage(pieces, this.#options.compression);
+  }
+
+  #start(
+    grpc: GrpcCall,
+    path: string,
+    context: CallContext,
+    pieces: readonly Uint8Array[],
+    end: boolean,
+    onBegin?: (stream: Http2Stream) => void,
+  ): void {
+    const metadata = metadataFields(context.metadata);
+    const begin = (connection: Http2Connection): void => {
+      if (grpc.ended) return;
+      const fields = this.#headers(path, metadata, context.deadline);
+      const stream = connection.request(fields, grpc, pieces, end);
+      grpc.bind(connection, stream);
+      onBegin?.(stream);
+    };
+    const connection = this.#connection;
+    if (connection?.usable) begin(connection);
+    else this.#connect().then(begin, (error: TritonError) => grpc.error(error));
+  }
+
+  /** One attempt at a time, for all who wait. */
+  #connect(): Promise<Http2Connection> {
+    if (this.#closed) {
+      return Promise.reject(
+        new TritonError('cancelled', 'the client is closed', { endpoint: this.#endpoint }),
+      );
+    }
+    this.#connecting ??= connect(this.#host, this.#port, this.#secure, this.#options)
+      .then((connection) => {
+        this.#connection = connection;
+        return connection;
+      })
+      .finally(() => {
+        this.#connecting = undefined;
+      });
+    return this.#connecting;
+  }
+
+  #headers(path: string, metadata: readonly Header[], deadline: number | undefined): HeaderFields {
+    let fixed = this.#fields.get(path);
+    if (fixed === undefined) {
+      fixed = this.#fixedFields(path);
+      this.#fields.set(path, fixed);
+    }
+    if (metadata.length === 0 && deadline === undefined) return fixed;
+    const more: HeaderFields = metadata.map((field) => [
+      field,
+      isSecret(field[0]) ? 'secret' : 'once',
+    ]);
+    if (deadline === undefined) return [...fixed, ...more];
+    return [
+      ...fixed,
+      [['grpc-timeout', timeoutText(deadline - performance.now())], 'once'],
+      ...more,
+    ];
+  }
+
+  #fixedFields(path: string): HeaderFields {
+    const fields: Header[] = [
+      [':method', 'POST'],
+      [':scheme', this.#secure ? 'https' : 'http'],
+      [':path', path],
+      [':authority', this.#options.tls?.serverName ?? this.#endpoint],
+      ['te', 'trailers'],
+      ['content-type', 'application/grpc'],
+      ['user-agent', 'hammerline-triton'],
+      ['grpc-accept-encoding', 'identity,deflate,gzip'],
+    ];
+    const { compression } = this.#options;
+    if (compression !== undefined) fields.push(['grpc-encoding', compression]);
+    return fields.map((field) => [field, 'indexed'] as const);
+  }
+}
+
+function isGenerate(call: UnaryCall): call is UnaryCall<'Generate'> {
+  return call.operation === 'Generate';
+}
+
+/** What proves an identity must not enter any table on the way. */
+function isSecret(name: string): boolean {
+  return name === 'authorization' || name === 'cookie' || name.startsWith('triton-grpc-protocol-');
+}
+
+/** As gRPC writes it: at most eight digits and a unit. A server must not give up before we do. */
+function timeoutText(ms: number): string {
+  const whole = Math.max(1, Math.ceil(ms));
+  return whole < 1e8 ? `${whole}m` : `${Math.min(Math.ceil(whole / 1000), 99_999_999)}S`;
+}
+
+function noAnswer(): TritonError {
+  return new TritonError('internal', 'the call ended well, but without an answer', {
+    reason: 'protocol',
+    progress: 'sent',
+  });
+}
+
+function named(error: unknown, names: { operation: string; endpoint: string }): TritonError {
+  if (error instanceof TritonError) return error.with(names);
+  return new TritonError('internal', error instanceof Error ? error.message : String(error), {
+    ...names,
+    cause: error,
+  });
+}

@@ -1,0 +1,96 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Dispatcher } from 'undici';
+import type { CallContext } from '../transport.js';
+import type { Progress, TritonError } from '../triton-error.js';
+import { connectionError } from './connection-error.js';
+import { watch } from './give-up.js';
+
+/** Takes what an exchange brings; nothing comes after `ended` or `failed`. What it throws fails the exchange. */
+export interface Receiver {
+  /** Whether something of use to the caller has come. */
+  readonly answered: boolean;
+  started(status: number, headers: IncomingHttpHeaders): void;
+  received(chunk: Buffer): void;
+  ended(): void;
+  failed(error: TritonError): void;
+}
+
+/**
+ * One request and its answer, on a connection of their own for that time: until the answer is whole, something breaks, or
+ * the call is given up. Then the connection is destroyed, which is how HTTP/1.1 tells the server.
+ */
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly #receiver: Receiver;
+  readonly #endpoint: string;
+  #controller: Dispatcher.DispatchController | undefined;
+  #endWatch: (() => void) | undefined;
+  #over = false;
+
+  constructor(receiver: Receiver, endpoint: string) {
+    this.#receiver = receiver;
+    this.#endpoint = endpoint;
+  }
+
+  start(dispatcher: Dispatcher, request: Dispatcher.DispatchOptions, context: CallContext): void {
+    this.#endWatch = watch(context, (error) => this.abort(error));
+    if (!this.#over) dispatcher.dispatch(request, this);
+  }
+
+  /** Ends the exchange before its time. Where undici still waits for a connection for it, it will never begin. */
+  abort(error: TritonError): void {
+    if (this.#over) return;
+    this.#fail(error.with({ progress: this.#progress }));
+    this.#controller?.abort(error);
+  }
+
+  pause(): void {
+    this.#controller?.pause();
+  }
+
+  resume(): void {
+    this.#controller?.resume();
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    // Undici drops the request then, and keeps the connection.
+    if (this.#over) throw new Error('given up');
+    this.#controller = controller;
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders,
+  ): void {
+    if (!this.#over && status >= 200) this.#receiver.started(status, headers);
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#over) this.#receiver.received(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (this.#over) return;
+    this.#end();
+    this.#receiver.ended();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    if (!this.#over) this.#fail(connectionError(error, this.#endpoint, this.#progress));
+  }
+
+  get #progress(): Progress {
+    if (this.#receiver.answered) return 'answered';
+    return this.#controller ? 'sent' : 'unsent';
+  }
+
+  #fail(error: TritonError): void {
+    this.#end();
+    this.#receiver.failed(error);
+  }
+
+  #end(): void {
+    this.#over = true;
+    this.#endWatch?.();
+  }
+}

@@ -1,0 +1,92 @@
+import { isUtf8 } from 'node:buffer';
+import { invalidArgument, TritonError } from '../triton-error.js';
+
+/**
+ * The JSON text of a value, which is looked through first: JSON would silently write `null` for NaN, and Triton cannot read
+ * half a surrogate pair.
+ *
+ * @param where names the value in errors
+ * @throws TritonError `invalid_argument` that names the place
+ */
+export function writeJson(where: string, value: unknown): string {
+  checkJson(where, value);
+  return JSON.stringify(value);
+}
+
+function checkJson(where: string, value: unknown): void {
+  if (typeof value === 'string') checkText(where, value);
+  else if (typeof value === 'number') checkNumber(where, value);
+  else if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) checkJson(`${where}[${index}]`, item);
+  } else if (isObject(value)) {
+    for (const [key, item] of Object.entries(value)) {
+      checkText(`a name in ${where}`, key);
+      checkJson(`${where}.${key}`, item);
+    }
+  } else if (typeof value !== 'boolean' && value !== null && value !== undefined) {
+    throw invalidArgument(where, `a ${typeof value}`, 'give what JSON can carry');
+  }
+}
+
+export function checkText(where: string, text: string): void {
+  if (!text.isWellFormed()) {
+    throw invalidArgument(where, 'half a surrogate pair', 'give text that is valid Unicode');
+  }
+}
+
+export function checkNumber(where: string, value: number): void {
+  if (!Number.isFinite(value)) {
+    throw invalidArgument(where, `${value}`, 'give a finite number: JSON can carry no other');
+  }
+}
+
+/**
+ * Reads the server's JSON.
+ *
+ * @param exactly gives integers beyond 2^53 as bigint
+ * @throws TritonError `data_loss` `malformed_text` if it is not UTF-8, `internal` `protocol` if it is no JSON
+ */
+export function readJson(bytes: Uint8Array, { exactly = false } = {}): unknown {
+  if (!isUtf8(bytes)) {
+    const message = "the server's JSON is not UTF-8: a text of the model is broken";
+    throw new TritonError('data_loss', message, { reason: 'malformed_text', progress: 'answered' });
+  }
+  const { buffer, byteOffset, byteLength } = bytes;
+  const text = Buffer.from(buffer, byteOffset, byteLength).toString();
+  try {
+    // Only a number of sixteen digits can be beyond 2^53; a reviver costs a call for every value.
+    if (exactly && /\d{16}/.test(text)) return JSON.parse(text, exactInteger);
+    return JSON.parse(text);
+  } catch (cause) {
+    throw broken(`the server's answer is no JSON: ${excerpt(bytes)}`, cause);
+  }
+}
+
+/** `context.source` is the text of a number: Node 22 and later give it (TypeScript does not know of it yet). */
+function exactInteger(_key: string, value: unknown, context?: { source?: string }): unknown {
+  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value;
+  const source = context?.source ?? '';
+  return /^-?\d+$/.test(source) ? BigInt(source) : value;
+}
+
+/** The error of an answer that does not keep to the protocol. */
+export function broken(message: string, cause?: unknown): TritonError {
+  return new TritonError('internal', message, { reason: 'protocol', progress: 'answered', cause });
+}
+
+/** The beginning of something unexpected, for an error. */
+export function excerpt(bytes: Uint8Array): string {
+  const text = new TextDecoder().decode(bytes.subarray(0, 100));
+  return bytes.length === 0 ? 'nothing' : JSON.stringify(text);
+}
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A text out of JSON, which may be absent. */
+export function asText(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}

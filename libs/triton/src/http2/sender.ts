@@ -1,0 +1,117 @@
+import {
+  defaultWindow,
+  flag,
+  frame,
+  frameHeaderSize,
+  frameType,
+  greatestWindow,
+  leastMaxFrameSize,
+  writeFrameHeader,
+} from './frames.js';
+import type { Http2Stream } from './http2-stream.js';
+import type { Output } from './output.js';
+
+/** Up to this many bytes, head and data of a request are copied into one buffer. */
+const smallRequest = 2 ** 16;
+
+/** Sends what streams have to say as far as the windows let it, in turns, so that no stream holds up another. */
+export class Sender {
+  readonly #output: Output;
+  /** Streams with data that a window holds back. */
+  readonly #blocked = new Set<Http2Stream>();
+  /** What the server takes on the whole connection. */
+  #window = defaultWindow;
+  #maxFrame = leastMaxFrameSize;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  setMaxFrame(size: number): void {
+    this.#maxFrame = size;
+  }
+
+  /** Returns false if the window would exceed what HTTP/2 allows. */
+  widen(bytes: number): boolean {
+    this.#window += bytes;
+    return this.#window <= greatestWindow;
+  }
+
+  /** Opens a stream that has its id and window: its head, and what data it has. */
+  begin(stream: Http2Stream, head: Buffer): void {
+    const isSmall =
+      stream.ending &&
+      stream.pendingBytes <=
+        Math.min(stream.sendWindow, this.#window, this.#maxFrame, smallRequest);
+    if (isSmall && head.length <= this.#maxFrame) return this.#sendWhole(stream, head);
+    for (let at = 0; at < head.length; at += this.#maxFrame) {
+      const part = head.subarray(at, at + this.#maxFrame);
+      const type = at === 0 ? frameType.headers : frameType.continuation;
+      const isLast = at + part.length === head.length;
+      this.#output.write(frame(type, isLast ? flag.endHeaders : 0, stream.id, part));
+    }
+    this.send(stream);
+  }
+
+  send(stream: Http2Stream): void {
+    if (!this.#sendFrame(stream)) return;
+    this.#blocked.add(stream);
+    if (this.#window > 0) this.resume();
+  }
+
+  /** A window has grown. */
+  resume(): void {
+    let progress = true;
+    while (progress && this.#blocked.size > 0) {
+      progress = false;
+      for (const stream of this.#blocked) {
+        const before = stream.pendingBytes;
+        if (!this.#sendFrame(stream)) this.#blocked.delete(stream);
+        progress ||= stream.pendingBytes < before;
+      }
+    }
+  }
+
+  forget(stream: Http2Stream): void {
+    this.#blocked.delete(stream);
+  }
+
+  /** The common case, in one buffer. */
+  #sendWhole(stream: Http2Stream, head: Buffer): void {
+    const length = stream.pendingBytes;
+    const dataAt = frameHeaderSize + head.length;
+    const bytes = Buffer.allocUnsafe(dataAt + frameHeaderSize + length);
+    writeFrameHeader(bytes, 0, head.length, frameType.headers, flag.endHeaders, stream.id);
+    bytes.set(head, frameHeaderSize);
+    writeFrameHeader(bytes, dataAt, length, frameType.data, flag.endStream, stream.id);
+    let at = dataAt + frameHeaderSize;
+    for (const piece of stream.take(length)) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    this.#spend(stream, length, true);
+    this.#output.write(bytes);
+  }
+
+  /** Returns whether there is more to send. */
+  #sendFrame(stream: Http2Stream): boolean {
+    if (stream.localEnded) return false;
+    const allowed = Math.max(0, Math.min(stream.sendWindow, this.#window, this.#maxFrame));
+    const length = Math.min(stream.pendingBytes, allowed);
+    const ends = stream.ending && length === stream.pendingBytes;
+    if (length === 0 && !ends) return stream.pendingBytes > 0;
+    const pieces = stream.take(length);
+    const head = Buffer.allocUnsafe(frameHeaderSize);
+    writeFrameHeader(head, 0, length, frameType.data, ends ? flag.endStream : 0, stream.id);
+    this.#output.write(head);
+    for (const piece of pieces) this.#output.write(piece);
+    this.#spend(stream, length, ends);
+    return stream.pendingBytes > 0;
+  }
+
+  #spend(stream: Http2Stream, length: number, ends: boolean): void {
+    stream.sendWindow -= length;
+    this.#window -= length;
+    stream.localEnded = ends;
+  }
+}

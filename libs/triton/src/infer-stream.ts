@@ -1,0 +1,201 @@
+import { watchLimits } from './call-limits.js';
+import { type CallOptions, contextOf } from './call-options.js';
+import type { InferRequest } from './infer-request.js';
+import type { InferAnswer, InferMessage } from './protocol.js';
+import { PushQueue } from './push-queue.js';
+import { serverError } from './server-error.js';
+import type { CallContext, StreamAnswer, Transport } from './transport.js';
+import { TritonError } from './triton-error.js';
+
+/** Answers of one request that wait for their reader, before the whole stream is asked to hold on. */
+const unreadAnswers = 256;
+/** How many times within the longest silence it is looked for. */
+const looks = 4;
+
+/** A request that is under way. */
+interface Pending {
+  readonly givenId: string;
+  readonly answers: PushQueue<InferAnswer>;
+  /** Stops watching its signal and deadline. */
+  readonly stop: () => void;
+  /** `performance.now()` of when it was sent or last answered. */
+  heardAt: number;
+}
+
+export interface InferStreamOptions {
+  readonly context: CallContext;
+  readonly prepare: (
+    request: InferRequest,
+    context: CallContext,
+  ) => InferMessage | Promise<InferMessage>;
+  /** Without an answer for so long, a request fails with `stalled`; milliseconds. */
+  readonly stallMs: number;
+}
+
+/**
+ * Many requests over one gRPC stream (ModelStreamInfer), each with answers of its own: cheaper than a stream per request, and
+ * the way to one server for the requests of a sequence. In return, they share their fate: a request that is given up
+ * goes on at the server; a reader that does not read holds up the others; when the stream breaks, all fail.
+ */
+export class InferStream {
+  readonly #prepare: InferStreamOptions['prepare'];
+  readonly #stallMs: number;
+  readonly #requests = new PushQueue<InferMessage>();
+  readonly #pending = new Map<string, Pending>();
+  readonly #cancel = new AbortController();
+  readonly #reading: Promise<void>;
+  readonly #stallTimer: NodeJS.Timeout | undefined;
+  /** Where a slow reader has caught up. */
+  #room = Promise.withResolvers<void>();
+  #held = false;
+  #count = 0;
+  /** Why nothing more can be asked. */
+  #end: TritonError | undefined;
+
+  constructor(transport: Transport, { context, prepare, stallMs }: InferStreamOptions) {
+    this.#prepare = prepare;
+    this.#stallMs = stallMs;
+    const signals = context.signal === undefined ? [] : [context.signal];
+    const answers = transport.stream({
+      operation: 'ModelStreamInfer',
+      requests: this.#requests,
+      context: { ...context, signal: AbortSignal.any([...signals, this.#cancel.signal]) },
+    });
+    this.#reading = this.#read(answers);
+    if (stallMs !== Infinity)
+      this.#stallTimer = setInterval(() => this.#findStalled(), stallMs / looks).unref();
+  }
+
+  /** Requests that are not answered to the end yet. */
+  get outstanding(): number {
+    return this.#pending.size;
+  }
+
+  /**
+   * Sends a request; its answers have one reader. They fail with the error of this request alone, or with that of the stream.
+   *
+   * @param options of this request alone: when it is given up, the server goes on with it
+   */
+  infer(
+    request: InferRequest,
+    options: Pick<CallOptions, 'timeoutMs' | 'signal'> = {},
+  ): AsyncIterableIterator<InferAnswer, undefined> {
+    const id = `${++this.#count}`;
+    const answers = new PushQueue<InferAnswer>({
+      limit: unreadAnswers,
+      onRoom: () => this.#room.resolve(),
+      onLeave: () => this.#settle(id),
+    });
+    const fail = (error: TritonError): void => {
+      this.#settle(id);
+      answers.fail(error, { drop: true });
+    };
+    if (this.#end !== undefined) {
+      fail(this.#end.with({ progress: 'unsent' }));
+      return answers;
+    }
+    const context = contextOf(options, { timeoutMs: Infinity });
+    const stop = watchLimits(context, fail);
+    if (options.signal?.aborted) return answers;
+    const givenId = request.id ?? '';
+    this.#pending.set(id, { givenId, answers, stop, heardAt: performance.now() });
+    void this.#send(id, request, context).catch(fail);
+    return answers;
+  }
+
+  /** No more requests. Resolves when those under way are answered to the end, or have failed. */
+  async close(): Promise<void> {
+    this.#end ??= new TritonError('cancelled', 'the stream is closed');
+    this.#requests.end();
+    await this.#reading;
+  }
+
+  /** Gives up all that is under way, at the server too. */
+  cancel(): void {
+    this.#cancel.abort();
+  }
+
+  async #send(id: string, request: InferRequest, context: CallContext): Promise<void> {
+    const message = await this.#prepare(request, context);
+    if (!this.#pending.has(id)) return;
+    // Without an empty last answer, nobody could tell where a decoupled model's answers end.
+    const parameters = { ...message.parameters, triton_enable_empty_final_response: true };
+    this.#requests.push({ ...message, id, parameters });
+  }
+
+  async #read(stream: AsyncIterable<StreamAnswer>): Promise<void> {
+    let end: TritonError;
+    try {
+      for await (const answer of stream) if (!this.#route(answer)) await this.#wait();
+      end = new TritonError('unavailable', 'the server ended the stream', { reason: 'connection' });
+    } catch (error) {
+      end =
+        error instanceof TritonError
+          ? error
+          : new TritonError('internal', String(error), { cause: error });
+    }
+    clearInterval(this.#stallTimer);
+    this.#requests.end();
+    this.#end ??= end;
+    for (const [id, { answers }] of this.#pending) {
+      this.#settle(id);
+      answers.fail(end);
+    }
+  }
+
+  /** Until a slow reader has caught up. What the others miss meanwhile is not the server's silence. */
+  async #wait(): Promise<void> {
+    this.#held = true;
+    await this.#room.promise;
+    this.#held = false;
+    const now = performance.now();
+    for (const pending of this.#pending.values()) pending.heardAt = now;
+  }
+
+  /** Returns whether the readers keep up. */
+  #route({ answer, error }: StreamAnswer): boolean {
+    const { id } = answer;
+    const pending = this.#pending.get(id);
+    // Of a request that was given up.
+    if (pending === undefined) return true;
+    pending.heardAt = performance.now();
+    if (error !== undefined) {
+      this.#settle(id);
+      const known = { progress: 'answered', operation: 'ModelStreamInfer' } as const;
+      pending.answers.fail(serverError('internal', error, known));
+      return true;
+    }
+    const { triton_final_response: final, ...parameters } = answer.parameters;
+    const isEmptyEnd = final === true && Object.keys(answer.outputs).length === 0;
+    const hasRoom =
+      isEmptyEnd || pending.answers.push({ ...answer, id: pending.givenId, parameters });
+    if (!hasRoom) this.#room = Promise.withResolvers<void>();
+    if (final === true) {
+      this.#settle(id);
+      pending.answers.end();
+    }
+    return hasRoom;
+  }
+
+  #settle(id: string): void {
+    this.#pending.get(id)?.stop();
+    this.#pending.delete(id);
+    this.#room.resolve();
+  }
+
+  #findStalled(): void {
+    if (this.#held) return;
+    const now = performance.now();
+    for (const [id, { heardAt, answers }] of this.#pending) {
+      if (now - heardAt < this.#stallMs) continue;
+      this.#settle(id);
+      answers.fail(
+        new TritonError(
+          'deadline_exceeded',
+          `the request was not answered for ${this.#stallMs} ms`,
+          { reason: 'stalled', progress: 'sent', operation: 'ModelStreamInfer' },
+        ),
+      );
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import type { DataType, Tensor } from './tensor.js';
+
+/** A model, and one of its versions; without one the server chooses by the model's version policy. */
+export interface ModelRef {
+  readonly model: string;
+  readonly version?: string | undefined;
+}
+
+/** Parameters of a request, a tensor or an answer. An integer beyond 2^53 is a bigint. */
+export type Parameters = Readonly<Record<string, boolean | number | bigint | string>>;
+
+export interface NamedTensor {
+  readonly name: string;
+  readonly tensor: Tensor;
+  readonly parameters?: Parameters | undefined;
+}
+
+export interface RequestedOutput {
+  readonly name: string;
+  /** The best n classes of each batch element, as BYTES `value:index[:label]`, in place of the tensor. */
+  readonly classification?: number | undefined;
+  readonly parameters?: Parameters | undefined;
+}
+
+/** An inference request as it goes over the wire: tensors made and checked. */
+export interface InferMessage extends ModelRef {
+  readonly id?: string | undefined;
+  readonly parameters?: Parameters | undefined;
+  readonly inputs: readonly NamedTensor[];
+  /** None: all that the model has. */
+  readonly outputs?: readonly RequestedOutput[] | undefined;
+}
+
+export interface InferAnswer {
+  readonly model: string;
+  readonly version: string;
+  readonly id: string;
+  readonly parameters: Parameters;
+  /** By name. */
+  readonly outputs: Readonly<Record<string, Tensor>>;
+}
+
+export interface TensorMetadata {
+  readonly name: string;
+  readonly datatype: DataType;
+  /** -1 is any size; with the batch dimension first, where the model batches. */
+  readonly shape: readonly number[];
+}
+
+export interface ModelMetadata {
+  readonly name: string;
+  readonly versions: readonly string[];
+  readonly platform: string;
+  readonly inputs: readonly TensorMetadata[];
+  readonly outputs: readonly TensorMetadata[];
+}
+
+export interface ServerMetadata {
+  readonly name: string;
+  readonly version: string;
+  readonly extensions: readonly string[];
+}
+
+/** A JSON value as Triton's own documents have it. */
+export type Json =
+  null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** A model's configuration: config.pbtxt as JSON, in its own names, defaults filled in by the server. */
+export type ModelConfig = { readonly [key: string]: Json };
+
+/** How often, and for how long in all. Nanoseconds beyond 2^53 (104 days) lose their last digits. */
+export interface Duration {
+  readonly count: number;
+  readonly ns: number;
+}
+
+/** In Triton's own names. https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_statistics.md */
+export interface ModelStatistics {
+  readonly name: string;
+  readonly version: string;
+  /** Milliseconds since 1970; 0 is never. */
+  readonly last_inference: number;
+  readonly inference_count: number;
+  readonly execution_count: number;
+  readonly inference_stats: Readonly<
+    Record<
+      | 'success'
+      | 'fail'
+      | 'queue'
+      | 'compute_input'
+      | 'compute_infer'
+      | 'compute_output'
+      | 'cache_hit'
+      | 'cache_miss',
+      Duration
+    >
+  >;
+  /** Of decoupled models: by the number of the response within its request. */
+  readonly response_stats: Readonly<
+    Record<
+      string,
+      Readonly<
+        Record<
+          'compute_infer' | 'compute_output' | 'success' | 'fail' | 'empty_response' | 'cancel',
+          Duration
+        >
+      >
+    >
+  >;
+  readonly batch_stats: readonly (Readonly<
+    Record<'compute_input' | 'compute_infer' | 'compute_output', Duration>
+  > & { readonly batch_size: number })[];
+  readonly memory_usage: readonly {
+    readonly type: string;
+    readonly id: number;
+    readonly byte_size: number;
+  }[];
+}
+
+export interface ModelIndexEntry {
+  readonly name: string;
+  /** Empty: not loaded since the server started. */
+  readonly version: string;
+  /** `READY`, `UNAVAILABLE`, `LOADING`, `UNLOADING`, or empty. */
+  readonly state: string;
+  readonly reason: string;
+}
+
+export interface LoadRequest {
+  readonly model: string;
+  /** Replaces the model's config.pbtxt. */
+  readonly config?: ModelConfig | undefined;
+  /** Replaces the model's folder: contents by path relative to it, as `1/model.py`. Needs `config`. */
+  readonly files?: Readonly<Record<string, Uint8Array>> | undefined;
+}
+
+export interface UnloadRequest {
+  readonly model: string;
+  /** Unloads the models, too, that only it needs (an ensemble's steps). */
+  readonly unloadDependents?: boolean | undefined;
+}
+
+/** By name, as `trace_level: ['TIMESTAMPS']`; null goes back to the default. */
+export interface TraceSettingsRequest {
+  /** Absent: the settings of the server. */
+  readonly model?: string | undefined;
+  readonly settings?: Readonly<Record<string, string | readonly string[] | null>> | undefined;
+}
+
+export type TraceSettings = Readonly<Record<string, readonly string[]>>;
+
+/** By name, as `log_verbose_level: 1`. */
+export type LogSettings = Readonly<Record<string, boolean | number | string>>;
+
+/** As grpc.health.v1 says it. */
+export type HealthStatus = 'unknown' | 'serving' | 'not_serving' | 'service_unknown';
+
+/** A JSON body for `/generate`, or its answer: tensors by name, scalars and lists as they are. */
+export type GenerateFields = Readonly<Record<string, Json>>;

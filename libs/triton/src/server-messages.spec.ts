@@ -1,0 +1,68 @@
+import { expect, it } from 'vitest';
+import { readServerMessage } from './server-messages.js';
+
+it.each([
+  ["Request for unknown model: 'nope' is not found", 'not_found', undefined],
+  ["Request for unknown model: 'identity' version 9 is not found", 'not_found', undefined],
+  ["Request for unknown model: 'batched' has no available versions", 'not_found', undefined],
+  ['Request for unknown model : nope', 'not_found', undefined],
+  ["requested model 'nope' is not available", 'not_found', undefined],
+  ["Request for unknown model: 'late' version 1 is not at ready state", 'unavailable', undefined],
+  ['Server not ready', 'unavailable', undefined],
+  ['[request id: r1] Exceeds maximum queue size', 'unavailable', 'queue_full'],
+  ['Request timeout expired', 'unavailable', 'queue_timeout'],
+  ["Stub process 'slow_0_0' is not healthy.", 'unavailable', 'model_process'],
+  [
+    "Failed to process the request(s) for model 'raiser_0_0', message: ValueError: no\n\nAt:\n",
+    'internal',
+    'model_error',
+  ],
+  [
+    "HTTP end point doesn't support models with decoupled transaction policy",
+    'unimplemented',
+    undefined,
+  ],
+  [
+    "ModelInfer RPC doesn't support models with decoupled transaction policy",
+    'unimplemented',
+    undefined,
+  ],
+  [
+    'generate expects model to produce exactly 1 response, use generate stream for model that',
+    'unimplemented',
+    undefined,
+  ],
+  ["This API is restricted, expecting header 'x-key'", 'permission_denied', undefined],
+  ["This protocol is restricted, expecting header 'k'", 'permission_denied', undefined],
+  [
+    'explicit model load / unload is not allowed if polling is enabled',
+    'failed_precondition',
+    undefined,
+  ],
+  [
+    "[request id: <id_unknown>] inference input 'INPUT0' data-type is 'INT32', but model 'identity' expects 'FP32'",
+    'invalid_argument',
+    undefined,
+  ],
+  [
+    "[request id: <id_unknown>] unexpected shape for input 'INPUT0' for model 'identity'. Expected [-1], got [1,2]. ",
+    'invalid_argument',
+    undefined,
+  ],
+  ["unexpected inference input 'X' for model 'identity'", 'invalid_argument', undefined],
+  ['failed to parse the request JSON buffer: Invalid value. at 11', 'invalid_argument', undefined],
+  [
+    "Unable to parse 'inputs': attempt to access non-existing object member 'inputs'",
+    'invalid_argument',
+    undefined,
+  ],
+  [
+    'attempt to access JSON non-unsigned-integer as unsigned-integer',
+    'invalid_argument',
+    undefined,
+  ],
+  ["a model's own words", undefined, undefined],
+])('reads %j', (message, code, reason) => {
+  const known = readServerMessage(message);
+  expect([known.code, known.reason]).toEqual([code, reason]);
+});

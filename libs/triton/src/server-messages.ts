@@ -1,0 +1,45 @@
+import type { TritonErrorCode, TritonErrorReason } from './triton-error.js';
+
+/** What the words of a server's error say; what they leave open, the transport's status says. */
+export interface ServerMessage {
+  readonly code?: TritonErrorCode;
+  readonly reason?: TritonErrorReason;
+}
+
+/**
+ * Words of Triton by which one situation gets one code over gRPC and over HTTP, whose statuses differ: HTTP has none for
+ * some of gRPC's (a model's CANCELLED and UNKNOWN are 400), malformed JSON is 500, and the same refusal is 403 over HTTP
+ * and UNAVAILABLE over gRPC. Seen on Triton 2.51 and in the sources up to 2.69:
+ * https://github.com/triton-inference-server/core, /server and /python_backend.
+ */
+const KNOWN: readonly (readonly [RegExp, ServerMessage])[] = [
+  [/ is not at ready state$/, { code: 'unavailable' }],
+  // The model has no version, or none that is loaded: also while it is still loading for the first time.
+  [/\bRequest for unknown model\b/, { code: 'not_found' }],
+  [/^requested model '.*' is not available$/s, { code: 'not_found' }],
+  [/^Server not ready$/, { code: 'unavailable' }],
+  [/\bExceeds maximum queue size$/, { code: 'unavailable', reason: 'queue_full' }],
+  [/\bRequest timeout expired$/, { code: 'unavailable', reason: 'queue_timeout' }],
+  [/^Stub process '.*' is not healthy\.?$/s, { code: 'unavailable', reason: 'model_process' }],
+  [/^Stub process is not healthy\.?$/, { code: 'unavailable', reason: 'model_process' }],
+  [
+    /^Failed to process the requests?(\(s\))? for model /,
+    { code: 'internal', reason: 'model_error' },
+  ],
+  [/ doesn't support models with decoupled transaction policy$/, { code: 'unimplemented' }],
+  [/^generate expects model to produce exactly 1 response\b/, { code: 'unimplemented' }],
+  [/^This (API|protocol) is restricted, expecting header /, { code: 'permission_denied' }],
+  [/^explicit model load \/ unload is not allowed\b/, { code: 'failed_precondition' }],
+  [/\bdata-type is '.*', but model '.*' expects '/s, { code: 'invalid_argument' }],
+  [/\bunexpected (shape for|inference) (input|output) '/, { code: 'invalid_argument' }],
+  [/^failed to parse the request JSON buffer: /, { code: 'invalid_argument' }],
+  [/^Unable to parse '/, { code: 'invalid_argument' }],
+  [/\battempt to access (JSON non-|non-existing object member )/, { code: 'invalid_argument' }],
+  [/\bShape does not match true shape of 'data' field$/, { code: 'invalid_argument' }],
+];
+
+/** What the message of an error from the server says in our vocabulary: nothing, if it is a model's own or unknown. */
+export function readServerMessage(message: string): ServerMessage {
+  for (const [words, meaning] of KNOWN) if (words.test(message)) return meaning;
+  return {};
+}
