@@ -1,8 +1,8 @@
 import { TritonError } from './triton-error.js';
 import type { CallContext } from './transport.js';
 
-/** The greatest delay of setTimeout. */
-const longest = 2 ** 31 - 1;
+/** Node's timers take no longer delay, in milliseconds: with a greater one they fire at once. */
+export const LONGEST_DELAY = 2 ** 31 - 1;
 
 /**
  * Watches a call's signal and deadline.
@@ -28,14 +28,31 @@ export function watchLimits(
     return stop;
   }
   signal?.addEventListener('abort', abort);
-  if (deadline !== undefined) {
-    const left = deadline - performance.now();
-    const pass = (): void => {
-      stop();
-      giveUp(new TritonError('deadline_exceeded', 'the deadline has passed'));
-    };
-    if (left > 0) timer = setTimeout(pass, Math.min(left, longest));
-    else pass();
-  }
+  const wait = (until: number): void => {
+    const left = until - performance.now();
+    if (left > 0) {
+      timer = setTimeout(wait, Math.min(Math.ceil(left), LONGEST_DELAY), until);
+      return;
+    }
+    stop();
+    giveUp(new TritonError('deadline_exceeded', 'the deadline has passed'));
+  };
+  if (deadline !== undefined) wait(deadline);
   return stop;
+}
+
+/**
+ * Settles as the work does, unless the call is cancelled or its time is up before: for waits of this library itself, such
+ * as for an address or for the next attempt. The work is not stopped.
+ *
+ * @throws TritonError `cancelled` or `deadline_exceeded`, with progress `unsent`
+ */
+export function whileWanted<T>(
+  work: Promise<T>,
+  { operation, context }: { operation: string; context: CallContext },
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = watchLimits(context, (error) => reject(error.with({ operation })));
+    work.then(resolve, reject).finally(stop);
+  });
 }

@@ -1,7 +1,8 @@
 import { type CallOptions, contextOf } from './call-options.js';
 import type { ConnectionOptions } from './connection-options.js';
 import { balance } from './endpoints/balance.js';
-import { dnsEndpoints, readUrl } from './endpoints/dns-endpoints.js';
+import { dnsEndpoints } from './endpoints/dns-endpoints.js';
+import { readUrl } from './endpoints/endpoint-address.js';
 import type { HealthOptions } from './endpoints/health.js';
 import type { Policy } from './endpoints/policies.js';
 import { grpcTransport } from './grpc/grpc-transport.js';
@@ -268,7 +269,8 @@ function connectTo(
   target: string | URL | readonly (string | URL)[],
   options: ClientOptions,
 ): Transport {
-  const { stallMs = defaultStallMs, policy, health } = options;
+  const { stallMs = defaultStallMs, policy } = options;
+  const health = { metadata: options.metadata, ...options.health };
   const connect = (url: URL, serverName: string | undefined): Transport => {
     const own =
       serverName === undefined ? options : { ...options, tls: { serverName, ...options.tls } };

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { whileWanted } from './deadline.js';
+import { whileWanted } from './call-limits.js';
 
 const never = new Promise<never>(() => {});
 

@@ -8,12 +8,8 @@ export {
   type BalancedTransport,
   type BalanceOptions,
 } from './endpoints/balance.js';
-export {
-  dnsEndpoints,
-  type DnsOptions,
-  type EndpointAddress,
-  type EndpointSource,
-} from './endpoints/dns-endpoints.js';
+export { dnsEndpoints, type DnsOptions, type EndpointSource } from './endpoints/dns-endpoints.js';
+export type { EndpointAddress } from './endpoints/endpoint-address.js';
 export type { EndpointSnapshot, EndpointState } from './endpoints/endpoint.js';
 export type { HealthOptions } from './endpoints/health.js';
 export { type Candidate, leastOutstanding, type Policy, roundRobin } from './endpoints/policies.js';
@@ -22,6 +18,7 @@ export { grpcTransport } from './grpc/grpc-transport.js';
 export { httpTransport } from './http/http-transport.js';
 export type { InferRequest } from './infer-request.js';
 export type { InferStream } from './infer-stream.js';
+export { bf16, fp16 } from './half-floats.js';
 export { tensor, type TensorValues } from './make-tensor.js';
 export type * from './protocol.js';
 export { retries, type RetryOptions } from './retry.js';

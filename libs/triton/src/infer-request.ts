@@ -70,8 +70,7 @@ function checked(metadata: ModelMetadata, request: InferRequest): InferMessage {
 
 function asTensors({ model, inputs }: InferRequest): NamedTensor[] {
   return Object.entries(inputs).map(([name, tensor]) => {
-    if (typeof tensor === 'object' && 'datatype' in tensor)
-      return { name, tensor };
+    if (typeof tensor === 'object' && 'datatype' in tensor) return { name, tensor };
     const mend = 'give tensor(datatype, values), or leave checkInputs on';
     throw invalidArgument(
       `model ${model}, input ${name}`,

@@ -1,4 +1,4 @@
-import { whileWanted } from './deadline.js';
+import { whileWanted } from './call-limits.js';
 import type {
   CallContext,
   Interceptor,

@@ -1,4 +1,4 @@
-import { LONGEST_DELAY } from './deadline.js';
+import { LONGEST_DELAY } from './call-limits.js';
 import type { CallContext, Interceptor, StreamCall, StreamOperations } from './transport.js';
 import { invalidArgument, TritonError } from './triton-error.js';
 

@@ -3,8 +3,9 @@ import type { UnaryCall } from '../transport.js';
 import type { TritonError } from '../triton-error.js';
 import { balance, type BalanceChange } from './balance.js';
 import { dnsEndpoints, type DnsOptions } from './dns-endpoints.js';
+import type { HealthOptions } from './health.js';
 import { roundRobin } from './policies.js';
-import { refuse, StubServers } from './stub-servers.js';
+import { refuse, StubServers } from '../../../../test/support/stub-servers.js';
 
 const infer = {
   operation: 'ModelInfer',
@@ -32,13 +33,18 @@ class Names {
   };
 }
 
-function over(names: Names, options: DnsOptions = {}, url = 'grpcs://triton:8001') {
+function over(
+  names: Names,
+  options: DnsOptions & { health?: HealthOptions } = {},
+  url = 'grpcs://triton:8001',
+) {
   const servers = new StubServers();
   const changes: BalanceChange[] = [];
   const transport = balance({
     endpoints: dnsEndpoints(url, { lookup: names.lookup, ...options }),
     connect: servers.connect,
     policy: roundRobin(),
+    health: options.health,
     onChange: (change) => changes.push(change),
   });
   const addresses = (): string[] =>
@@ -152,6 +158,26 @@ describe('balance over a host name', () => {
     expect(await underWay).toBe('late');
     expect(servers.server(2).closed).toBe(true);
     expect(addresses()).toEqual(['10.0.0.1:8001 ready', '10.0.0.3:8001 ready']);
+  });
+
+  it('keeps draining an endpoint that a probe finds to be ready', async () => {
+    const names = new Names('10.0.0.1', '10.0.0.2');
+    const { servers, transport, addresses } = over(names, { health: { probeIntervalMs: 3_000 } });
+    await vi.advanceTimersByTimeAsync(0);
+    const gate = Promise.withResolvers<string>();
+    for (const server of servers.connected) server.behave = () => gate.promise;
+    const underWay = [transport.unary(infer), transport.unary(infer)];
+    const probe = Promise.withResolvers<boolean>();
+    servers.server(2).ready = probe.promise;
+    await vi.advanceTimersByTimeAsync(9_000);
+    names.addresses = ['10.0.0.1'];
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect(transport.snapshot()[1]).toMatchObject({ state: 'draining', probing: true });
+    probe.resolve(true);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(addresses()).toEqual(['10.0.0.1:8001 ready', '10.0.0.2:8001 draining']);
+    gate.resolve('answer');
+    await Promise.all(underWay);
   });
 
   it('closes at once an endpoint that goes with no call under way', async () => {

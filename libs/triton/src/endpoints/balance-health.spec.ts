@@ -8,7 +8,7 @@ import {
   type BalanceOptions,
 } from './balance.js';
 import { roundRobin } from './policies.js';
-import { readAll, refuse, refused, StubServers, urls } from './stub-servers.js';
+import { readAll, refuse, refused, StubServers, urls } from '../../../../test/support/stub-servers.js';
 
 const context = { metadata: {} };
 
@@ -232,7 +232,7 @@ describe('when few are fit', () => {
     const { servers, transport } = over(2, { health: { failures: 1 } });
     for (const server of servers.connected) {
       server.behave = refuse;
-      server.ready = refused;
+      server.ready = new TritonError('unavailable', `${server.address}: connect ECONNREFUSED`);
     }
     await ask(transport, 2);
     await vi.advanceTimersByTimeAsync(1_000);
@@ -266,6 +266,23 @@ describe('when few are fit', () => {
     await vi.advanceTimersByTimeAsync(0);
     expect(await ask(transport, 1)).toEqual(['answer']);
     expect(server.probes).toHaveLength(4);
+  });
+
+  it('does not probe an endpoint twice at a time', async () => {
+    const { servers, transport } = over(1, { health: { failures: 1 } });
+    const server = servers.server(1);
+    server.behave = refuse;
+    server.ready = refused;
+    await ask(transport, 1);
+    await vi.advanceTimersByTimeAsync(1_000);
+    const probe = Promise.withResolvers<boolean>();
+    server.ready = probe.promise;
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(await ask(transport, 3)).toEqual(['no_endpoint', 'no_endpoint', 'no_endpoint']);
+    expect(server.probes).toHaveLength(2);
+    probe.resolve(true);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(states(transport)).toEqual(['ready']);
   });
 });
 
@@ -368,6 +385,7 @@ describe('a dead model process', () => {
     await ask(transport, 1);
     const ready = { operation: 'ModelReady', request: { model: 'm' }, context } as const;
     server.behave = () => 'answer';
+    await vi.advanceTimersByTimeAsync(1_000);
     await ask(transport, 4, ready);
     expect(transport.snapshot()).toMatchObject([{ brokenModels: ['m'] }, {}]);
   });

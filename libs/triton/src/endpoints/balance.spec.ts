@@ -5,7 +5,7 @@ import { TritonError } from '../triton-error.js';
 import { balance, type BalanceOptions, type BalancedTransport } from './balance.js';
 import { roundRobin } from './policies.js';
 import { prefixAffinity } from './prefix-affinity.js';
-import { readAll, refuse, StubServers, urls } from './stub-servers.js';
+import { readAll, refuse, StubServers, urls } from '../../../../test/support/stub-servers.js';
 
 const infer = {
   operation: 'ModelInfer',

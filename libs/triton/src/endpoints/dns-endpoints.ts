@@ -64,5 +64,3 @@ function withHost(base: URL, address: string): URL {
   url.hostname = isIP(address) === 6 ? `[${address}]` : address;
   return url;
 }
-
-export { type EndpointAddress, readUrl } from './endpoint-address.js';

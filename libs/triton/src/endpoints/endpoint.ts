@@ -1,8 +1,9 @@
 import type { Transport } from '../transport.js';
-import { LONGEST_DELAY } from '../deadline.js';
+import { LONGEST_DELAY } from '../call-limits.js';
 import { blame } from './blame.js';
+import { BrokenModels } from './broken-models.js';
 import { hashText } from './hash.js';
-import type { Health } from './health.js';
+import { ejectionMs, type Health } from './health.js';
 import type { Candidate } from './policies.js';
 
 /**
@@ -35,12 +36,6 @@ export interface EndpointSnapshot {
   readonly brokenModels: readonly string[];
 }
 
-/** A model that gets no calls before a time of `performance.now()`. */
-interface BrokenModel {
-  readonly until: number;
-  readonly ejections: number;
-}
-
 /** One server: its transport, the count of its calls, and what is known of its health. */
 export class Endpoint implements Candidate {
   readonly address: string;
@@ -55,7 +50,7 @@ export class Endpoint implements Candidate {
   #ejections = 0;
   #readySince = -Infinity;
   #problem: string | undefined;
-  readonly #broken = new Map<string, BrokenModel>();
+  readonly #broken: BrokenModels;
   #probing = false;
   #lastProbe = -Infinity;
   #nextProbe: number | undefined;
@@ -71,6 +66,7 @@ export class Endpoint implements Candidate {
     this.seed = hashText(address);
     this.transport = transport;
     this.#health = health;
+    this.#broken = new BrokenModels(health);
     this.#onChange = onChange;
     this.#state = this.#firstState();
     if (this.#state === 'starting') this.#schedule(0);
@@ -86,18 +82,13 @@ export class Endpoint implements Candidate {
 
   /** Whether a call of the model may go there now. */
   runs(model: string | undefined): boolean {
-    const broken = model === undefined ? undefined : this.#broken.get(model);
-    return broken === undefined || performance.now() >= broken.until;
+    return model === undefined || this.#broken.runs(model);
   }
 
   /** A call of the model begins; {@link leave} ends it. */
   enter(model: string | undefined): void {
     this.inFlight++;
-    const broken = model === undefined ? undefined : this.#broken.get(model);
-    // The first call after the time is up is the trial; until it succeeds, it counts as failed.
-    if (model !== undefined && broken !== undefined && performance.now() >= broken.until) {
-      this.#breakModel(model, broken.ejections + 1);
-    }
+    if (model !== undefined) this.#broken.enter(model);
   }
 
   leave(): void {
@@ -107,7 +98,7 @@ export class Endpoint implements Candidate {
 
   /** The server answered a call of the model. */
   answered(model: string | undefined): void {
-    if (model !== undefined) this.#broken.delete(model);
+    if (model !== undefined) this.#broken.answered(model);
     this.#alive();
   }
 
@@ -119,7 +110,7 @@ export class Endpoint implements Candidate {
         break;
       case 'model':
         this.#alive();
-        if (model !== undefined && !this.#broken.has(model)) this.#breakModel(model, 1);
+        if (model !== undefined) this.#broken.failed(model);
         break;
       case 'request':
         this.#alive();
@@ -170,7 +161,7 @@ export class Endpoint implements Candidate {
       inFlight: this.inFlight,
       failures: this.#failures,
       problem: this.#problem,
-      brokenModels: [...this.#broken.keys()],
+      brokenModels: this.#broken.names,
     };
   }
 
@@ -191,7 +182,7 @@ export class Endpoint implements Candidate {
 
   #suspect(error: unknown): void {
     if (this.#state !== 'ready' && this.#state !== 'starting') return;
-    this.#problem = messageOf(error);
+    this.#problem = this.#said(error);
     if (++this.#failures >= this.#health.failures) this.#eject('ejected');
   }
 
@@ -200,18 +191,8 @@ export class Endpoint implements Candidate {
       const wellFor = performance.now() - this.#readySince;
       if (wellFor > this.#health.maxEjectionMs) this.#ejections = 0;
     }
-    this.#schedule(this.#ejectionMs(++this.#ejections));
+    this.#schedule(ejectionMs(this.#health, ++this.#ejections));
     this.#become(state);
-  }
-
-  #breakModel(model: string, ejections: number): void {
-    this.#broken.set(model, { ejections, until: performance.now() + this.#ejectionMs(ejections) });
-  }
-
-  /** Doubles with each, up to the cap; a quarter more or less, so that clients do not probe in step. */
-  #ejectionMs(ejections: number): number {
-    const { ejectionMs, maxEjectionMs, random } = this.#health;
-    return Math.min(ejectionMs * 2 ** (ejections - 1), maxEjectionMs) * (0.75 + random() / 2);
   }
 
   #beReady(): void {
@@ -243,7 +224,7 @@ export class Endpoint implements Candidate {
     if ('ready' in outcome && !outcome.ready) {
       this.#problem = 'it says that it is not ready';
       // No failure, so no doubling: it may be loading its models.
-      this.#schedule(this.#ejectionMs(1));
+      this.#schedule(ejectionMs(this.#health, 1));
       this.#become('not_ready');
     } else if ('ready' in outcome || blame(outcome.error) === 'request') {
       // A server that refuses the question is there.
@@ -252,7 +233,7 @@ export class Endpoint implements Candidate {
       this.#schedule(this.#health.probeIntervalMs);
       this.#suspect(outcome.error);
     } else {
-      this.#problem = messageOf(outcome.error);
+      this.#problem = this.#said(outcome.error);
       this.#eject('down');
     }
   }
@@ -275,8 +256,11 @@ export class Endpoint implements Candidate {
     clearTimeout(this.#timer);
     this.#nextProbe = undefined;
   }
-}
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  /** What went wrong, without the address that the transports put before it. */
+  #said(error: unknown): string {
+    const message = error instanceof Error ? error.message : String(error);
+    const prefix = `${this.address}: `;
+    return message.startsWith(prefix) ? message.slice(prefix.length) : message;
+  }
 }

@@ -55,3 +55,14 @@ export function readHealth(
   }
   return { ...health, metadata: options.metadata ?? {}, random };
 }
+
+/**
+ * How long the n-th ejection lasts, milliseconds: doubles with each, up to the cap; a quarter more or less, so that clients
+ * do not probe in step.
+ */
+export function ejectionMs(
+  { ejectionMs: first, maxEjectionMs, random }: Health,
+  ejections: number,
+): number {
+  return Math.min(first * 2 ** (ejections - 1), maxEjectionMs) * (0.75 + random() / 2);
+}

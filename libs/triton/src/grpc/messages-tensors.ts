@@ -1,6 +1,7 @@
 import type { InferAnswer, InferMessage } from '../protocol.js';
 import type { MessageInit } from '../protobuf/message.js';
 import { putEntry } from '../protobuf/put-entry.js';
+import { isDataType } from '../data-types.js';
 import { rawPieces, readRawTensor } from '../raw-tensor.js';
 import { elementCount, shapeText } from '../shape.js';
 import type { DataType, Tensor, TensorData } from '../tensor.js';
@@ -58,11 +59,10 @@ export function readInfer(response: ModelInferResponse): InferAnswer {
 
 /** A server may give the elements in a field of their type in place of the bytes. */
 function readOutput(output: InferOutputTensor, raw: Uint8Array | undefined): Tensor {
-  const { name, shape, contents } = output;
-  // readRawTensor() refuses a name that is none.
-  const datatype = output.datatype as DataType;
-  if (raw !== undefined || contents === undefined) {
-    return readRawTensor(name, datatype, shape, raw ?? NO_BYTES);
+  const { name, datatype, shape, contents } = output;
+  if (raw !== undefined || contents === undefined || !isDataType(datatype)) {
+    // It refuses the name of no data type.
+    return readRawTensor(name, datatype as DataType, shape, raw ?? NO_BYTES);
   }
   const data = typedContents[datatype]?.(contents);
   if (data?.length !== elementCount(shape)) {

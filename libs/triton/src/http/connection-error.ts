@@ -83,7 +83,9 @@ function notHttp(message: string, data: string): string {
 function facts(error: unknown): Facts {
   const told = error instanceof AggregateError && error.message === '' ? error.errors[0] : error;
   if (!(told instanceof Error)) return { name: '', code: '', message: String(told), data: '' };
-  const { name, message } = told;
+  const { name } = told;
+  // OpenSSL's messages have places in its sources; its reasons have none.
+  const message = 'reason' in told && typeof told.reason === 'string' ? told.reason : told.message;
   const code = 'code' in told && typeof told.code === 'string' ? told.code : '';
   const data = 'data' in told && typeof told.data === 'string' ? told.data : '';
   return { name, code, message, data };

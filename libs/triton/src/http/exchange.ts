@@ -71,8 +71,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     if (this.#over) return;
-    this.#end();
+    // First: what it throws comes back by onResponseError.
     this.#receiver.ended();
+    this.#end();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {

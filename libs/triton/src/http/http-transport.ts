@@ -1,4 +1,4 @@
-import { Pool } from 'undici';
+import type { Pool } from 'undici';
 import type { ConnectionOptions } from '../connection-options.js';
 import type { GenerateFields } from '../protocol.js';
 import type {
@@ -15,12 +15,10 @@ import { compressed } from './compression.js';
 import { dispatchOptions } from './dispatch-options.js';
 import { Exchange, type Receiver } from './exchange.js';
 import { GenerateStream } from './generate-stream.js';
+import { openPool } from './open-pool.js';
 import type { Encoding, HttpOperation, HttpRequest } from './http-message.js';
 import { generateRequest, httpOperations } from './http-operations.js';
 import { WholeAnswer } from './whole-answer.js';
-
-/** Each carries one call at a time; further calls wait for one. */
-const MAX_CONNECTIONS = 64;
 
 /**
  * Triton's HTTP/REST protocol, with binary tensors, over up to 64 connections that are kept open. It has no
@@ -111,29 +109,6 @@ class HttpTransport implements Transport {
 
 function closed(): TritonError {
   return new TritonError('cancelled', 'the transport was closed');
-}
-
-function openPool(url: URL, options: ConnectionOptions): Pool {
-  const { tls = {}, connectTimeoutMs = 5_000, keepAliveMs = 20_000 } = options;
-  return new Pool(url.origin, {
-    connections: MAX_CONNECTIONS,
-    pipelining: 1,
-    allowH2: false,
-    // A call has its deadline; undici's own would end a model that thinks for long.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    // HTTP/1.1 has no ping: an unused connection is closed after that time, and TCP probes one that is used.
-    keepAliveTimeout: keepAliveMs,
-    connect: {
-      timeout: connectTimeoutMs,
-      keepAliveInitialDelay: keepAliveMs,
-      ...(tls.ca !== undefined && { ca: [tls.ca].flat() }),
-      ...(tls.cert !== undefined && { cert: tls.cert }),
-      ...(tls.key !== undefined && { key: tls.key }),
-      ...(tls.passphrase !== undefined && { passphrase: tls.passphrase }),
-      ...(tls.serverName !== undefined && { servername: tls.serverName }),
-    },
-  });
 }
 
 function checkUrl(

@@ -49,7 +49,7 @@ export class WholeAnswer implements Receiver {
     const single = this.#chunks.length === 1 ? first : undefined;
     const body = this.#target ?? single ?? Buffer.concat(this.#chunks);
     const { resolve, reject } = this.#settle;
-    const encoding = this.#headers['content-encoding'] ?? 'identity';
+    const encoding = (this.#headers['content-encoding'] ?? 'identity').toLowerCase();
     const answer = { status: this.#status, headers: this.#headers, body };
     if (encoding === 'identity' || body.length === 0) resolve(answer);
     else {

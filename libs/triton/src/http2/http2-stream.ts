@@ -25,6 +25,8 @@ export class Http2Stream {
   id = 0;
   /** Bytes that the server still lets us send. */
   sendWindow = 0;
+  /** Bytes that the server may still send. */
+  receiveWindow = 0;
   /** Bytes that were taken off the network and not yet given back to the server's window. */
   uncredited = 0;
   /** What is still to be sent. */

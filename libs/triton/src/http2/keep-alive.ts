@@ -1,3 +1,5 @@
+import { LONGEST_DELAY } from '../call-limits.js';
+
 export interface KeepAliveOptions {
   /** Silence, in milliseconds, after which a connection with calls under way is asked for a sign of life. */
   readonly keepAliveMs: number;
@@ -12,9 +14,6 @@ export interface KeepAliveOwner {
   /** @param silentMs for how long nothing was heard */
   onDead(silentMs: number): void;
 }
-
-/** setTimeout takes no longer delay. */
-const longestDelay = 2 ** 31 - 1;
 
 /** Finds out that the other end is gone, without a timer per call or answer. */
 export class KeepAlive {
@@ -56,7 +55,7 @@ export class KeepAlive {
 
   #lookIn(ms: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#look(), Math.min(ms, longestDelay)).unref();
+    this.#timer = setTimeout(() => this.#look(), Math.min(ms, LONGEST_DELAY)).unref();
   }
 
   #look(): void {

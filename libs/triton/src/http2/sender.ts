@@ -17,7 +17,7 @@ const smallRequest = 2 ** 16;
 /** Sends what streams have to say as far as the windows let it, in turns, so that no stream holds up another. */
 export class Sender {
   readonly #output: Output;
-  /** Streams with data that a window holds back. */
+  /** Streams with data that a window, or a full output, holds back. */
   readonly #blocked = new Set<Http2Stream>();
   /** What the server takes on the whole connection. */
   #window = defaultWindow;
@@ -53,16 +53,23 @@ export class Sender {
     this.send(stream);
   }
 
+  /** Sends what a stream has, as far as it goes. Where there is room, only its own window can hold a stream back. */
   send(stream: Http2Stream): void {
-    if (!this.#sendFrame(stream)) return;
+    for (;;) {
+      const before = stream.pendingBytes;
+      if (!this.#sendFrame(stream)) {
+        this.#blocked.delete(stream);
+        return;
+      }
+      if (stream.pendingBytes === before) break;
+    }
     this.#blocked.add(stream);
-    if (this.#window > 0) this.resume();
   }
 
-  /** A window has grown. */
+  /** The connection's window or the room in the output has grown. */
   resume(): void {
     let progress = true;
-    while (progress && this.#blocked.size > 0) {
+    while (progress && this.#blocked.size > 0 && this.#window > 0 && !this.#output.full) {
       progress = false;
       for (const stream of this.#blocked) {
         const before = stream.pendingBytes;
@@ -96,7 +103,9 @@ export class Sender {
   /** Returns whether there is more to send. */
   #sendFrame(stream: Http2Stream): boolean {
     if (stream.localEnded) return false;
-    const allowed = Math.max(0, Math.min(stream.sendWindow, this.#window, this.#maxFrame));
+    const allowed = this.#output.full
+      ? 0
+      : Math.max(0, Math.min(stream.sendWindow, this.#window, this.#maxFrame));
     const length = Math.min(stream.pendingBytes, allowed);
     const ends = stream.ending && length === stream.pendingBytes;
     if (length === 0 && !ends) return stream.pendingBytes > 0;

@@ -45,7 +45,7 @@ function scalar<Out, In>(type: ScalarType<Out, In>): ScalarField<Out, In> {
   return (number) => ({ cardinality: 'implicit', number, type });
 }
 
-/** A message, or an enum, as the type of a field: `nested(3, Latest)`. */
+/** A message within the message. */
 export function nested<Out, In>(
   number: number,
   type: Later<ValueType<Out, In>>,

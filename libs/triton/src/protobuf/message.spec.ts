@@ -100,7 +100,7 @@ describe('on the wire', () => {
     [{ colour: 'DARK' }, '50feffffffffffffffff01'],
     [{ colour: 7 }, '5007'],
     [{ inner: {} }, '5a00'],
-    [{ inner: { name: 'a', sizes: [1, 300] } }, '5a080a016112030' + '1ac02'],
+    [{ inner: { name: 'a', sizes: [1, 300] } }, '5a080a0161120301ac02'],
     [{ texts: ['', 'a'] }, '6200620161'],
     [{ flags: [true, false] }, '6a020100'],
     [{ byName: { a: {} } }, '9201050a01611200'],
@@ -139,6 +139,12 @@ describe('on the wire', () => {
     expect(Everything.decode(bytesOf('920100')).byName).toEqual({ '': { name: '', sizes: [] } });
     expect(Everything.decode(bytesOf('9a0100')).byNumber).toEqual({ 0: '' });
     expect(Everything.decode(bytesOf('9a010312 0161 9a01031201 62')).byNumber).toEqual({ 0: 'b' });
+  });
+
+  it('merges the message of an entry that comes in two parts', () => {
+    expect(Everything.decode(bytesOf('92010b 0a0161 12021001 12021002')).byName).toEqual({
+      a: { name: '', sizes: [1, 2] },
+    });
   });
 
   it('goes past fields that it does not know, and known ones of another wire type', () => {
@@ -202,10 +208,10 @@ describe('numbers of 64 bits', () => {
 it('reads a float as the shortest decimal where that is asked for', () => {
   const Floats = message('Floats', { short: repeated(decimalFloat(1)), exact: float(2) });
   const read = Floats.decode(
-    wire(Floats, { short: [0.1, 16_777_216, 1e-10, -0.3, Infinity], exact: 0.1 }),
+    wire(Floats, { short: [0.1, 16_777_216, 1e-10, -0.3, -0, Infinity], exact: 0.1 }),
   );
   expect(read).toEqual({
-    short: [0.1, 16_777_216, 1e-10, -0.3, Infinity],
+    short: [0.1, 16_777_216, 1e-10, -0.3, -0, Infinity],
     exact: Math.fround(0.1),
   });
 });
@@ -267,7 +273,7 @@ describe('values that cannot be written', () => {
     ['a message that is none', { inner: null }, 'Everything.inner: null is not an object'],
     ['bytes that are none', { blob: 'a' }, 'Everything.blob: a is not a Uint8Array'],
   ])('%s', (_, value, problem) => {
-    const error = failure(() => Everything.encode(value as never));
+    const error = failure(() => Everything.encode(value));
     expect(error).toBeInstanceOf(TritonError);
     expect(error).toMatchObject({
       code: 'invalid_argument',

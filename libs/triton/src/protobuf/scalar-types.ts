@@ -111,7 +111,7 @@ export const decimalFloatType: ScalarType<number> = {
     const value = reader.float();
     for (let digits = 6; digits < 9; digits++) {
       const decimal = Number(value.toPrecision(digits));
-      if (Math.fround(decimal) === value) return decimal;
+      if (Object.is(Math.fround(decimal), value)) return decimal;
     }
     return value;
   },

@@ -1,6 +1,6 @@
-import type { StreamCall, Transport, UnaryCall } from '../transport.js';
-import { TritonError } from '../triton-error.js';
-import { addressOf } from './endpoint-address.js';
+import type { StreamCall, Transport, UnaryCall } from '../../libs/triton/src/transport.js';
+import { TritonError } from '../../libs/triton/src/triton-error.js';
+import { addressOf } from '../../libs/triton/src/endpoints/endpoint-address.js';
 
 /** Support for specs: a server that does as it is told. */
 export class StubServer implements Transport {
