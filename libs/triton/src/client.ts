@@ -26,7 +26,6 @@ import type {
   UnloadRequest,
 } from './protocol.js';
 import { retries, type RetryOptions } from './retry.js';
-import { serverError } from './server-error.js';
 import { stallWatchdog } from './stall.js';
 import type {
   CallContext,
@@ -35,6 +34,7 @@ import type {
   Transport,
   UnaryOperations,
 } from './transport.js';
+import type { Progress } from './triton-error.js';
 
 export interface ClientOptions extends ConnectionOptions {
   /** Milliseconds of each call that answers once, waiting and retries included. Default 60,000; Infinity: no limit. */
@@ -200,14 +200,12 @@ export class TritonClient {
       requests: [message],
       context,
     });
+    let progress: Progress | undefined;
     try {
       for await (const { answer, error } of answers) {
-        if (error !== undefined)
-          throw serverError('internal', error, {
-            progress: 'answered',
-            operation: 'ModelStreamInfer',
-          });
+        if (error !== undefined) throw error.with({ progress });
         yield answer;
+        progress = 'answered';
       }
     } catch (error) {
       this.#requests.refused(request, error);

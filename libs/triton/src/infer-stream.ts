@@ -3,7 +3,6 @@ import { type CallOptions, contextOf } from './call-options.js';
 import type { InferRequest } from './infer-request.js';
 import type { InferAnswer, InferMessage } from './protocol.js';
 import { PushQueue } from './push-queue.js';
-import { serverError } from './server-error.js';
 import type { CallContext, StreamAnswer, Transport } from './transport.js';
 import { TritonError } from './triton-error.js';
 
@@ -161,8 +160,7 @@ export class InferStream {
     pending.heardAt = performance.now();
     if (error !== undefined) {
       this.#settle(id);
-      const known = { progress: 'answered', operation: 'ModelStreamInfer' } as const;
-      pending.answers.fail(serverError('internal', error, known));
+      pending.answers.fail(error);
       return true;
     }
     const { triton_final_response: final, ...parameters } = answer.parameters;

@@ -2,7 +2,8 @@ import { readServerMessage } from './server-messages.js';
 import { TritonError, type TritonErrorCode, type TritonErrorOptions } from './triton-error.js';
 
 /**
- * An error in the server's words, some of which say more than the transport's status does.
+ * An error in the server's words, some of which say more than the transport's status does. Words of no known meaning are
+ * those of the model.
  *
  * @param code what the status says; `internal` for an error inside a stream, which has none
  */
@@ -11,6 +12,8 @@ export function serverError(
   message: string,
   known: TritonErrorOptions,
 ): TritonError {
-  const { code: better = code, reason } = readServerMessage(message);
-  return new TritonError(better, message, { ...known, reason: reason ?? known.reason });
+  const meaning = readServerMessage(message);
+  const better = meaning.code ?? code;
+  const reason = meaning.reason ?? (better === 'internal' ? 'model_error' : undefined);
+  return new TritonError(better, message, { progress: 'sent', ...known, reason });
 }

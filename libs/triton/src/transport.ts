@@ -15,6 +15,7 @@ import type {
   TraceSettingsRequest,
   UnloadRequest,
 } from './protocol.js';
+import type { TritonError } from './triton-error.js';
 
 /** The operations that answer once: request and answer of each, whatever carries them. Named as the gRPC methods are. */
 export interface UnaryOperations {
@@ -52,7 +53,7 @@ export interface GenerateRequest extends ModelRef {
 /** One message of a stream. An error here concerns one request: the stream goes on. */
 export type StreamAnswer =
   | { readonly answer: InferAnswer; readonly error?: undefined }
-  | { readonly error: string; readonly answer: InferAnswer };
+  | { readonly error: TritonError; readonly answer: InferAnswer };
 
 export interface CallContext {
   /** Header fields of HTTP, metadata of gRPC; names in lower case. */

@@ -33,7 +33,7 @@ export type TritonErrorReason =
   | 'queue_timeout'
   /** The model's process is dead; the server mends it only by unloading and loading the model. */
   | 'model_process'
-  /** The model itself raised an error. */
+  /** The model raised an error, or the server did while it ran the model. */
   | 'model_error'
   /** A stream said nothing for longer than its watchdog allows. */
   | 'stalled'

@@ -8,7 +8,13 @@ import {
   type BalanceOptions,
 } from './balance.js';
 import { roundRobin } from './policies.js';
-import { readAll, refuse, refused, StubServers, urls } from '../../../../test/support/stub-servers.js';
+import {
+  readAll,
+  refuse,
+  refused,
+  StubServers,
+  urls,
+} from '../../../../test/support/stub-servers.js';
 
 const context = { metadata: {} };
 
@@ -423,7 +429,10 @@ describe('a dead model process', () => {
   it('is seen in the answers of a stream', async () => {
     const { servers, transport } = over(2);
     servers.server(1).behave = async function* () {
-      yield { error: "Stub process 'm_0_0' is not healthy.", answer: {} };
+      yield {
+        error: new TritonError('unavailable', 'dead', { reason: 'model_process' }),
+        answer: {},
+      };
     };
     servers.server(2).behave = async function* () {
       yield { answer: {} };
@@ -434,7 +443,7 @@ describe('a dead model process', () => {
       context,
     };
     const [first] = await readAll(transport.stream(call));
-    expect(first).toMatchObject({ error: expect.stringContaining('not healthy') });
+    expect(first).toMatchObject({ error: { reason: 'model_process' } });
     expect(transport.snapshot()).toMatchObject([{ brokenModels: ['m'] }, { brokenModels: [] }]);
     for (let at = 0; at < 3; at++) await readAll(transport.stream(call));
     expect(servers.calls).toEqual([1, 3]);

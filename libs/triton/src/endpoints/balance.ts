@@ -116,7 +116,7 @@ class Balancer implements BalancedTransport {
     let told = false;
     try {
       for await (const answer of endpoint.transport.stream(call)) {
-        const error = inBandError(call, answer);
+        const error = inBandError(answer);
         if (error !== undefined) endpoint.failed(error, model);
         else if (!told) endpoint.answered(model);
         told = error === undefined;

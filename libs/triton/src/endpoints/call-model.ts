@@ -1,5 +1,4 @@
 import type { ModelRef } from '../protocol.js';
-import { readServerMessage } from '../server-messages.js';
 import type { StreamCall, StreamOperations, UnaryCall } from '../transport.js';
 import { TritonError } from '../triton-error.js';
 
@@ -15,11 +14,8 @@ export function modelOfStream({ requests }: StreamCall): string | undefined {
 }
 
 /** The error that an answer of a stream carries for one request, if it does. */
-export function inBandError(
-  { operation }: StreamCall,
-  answer: StreamOperations[keyof StreamOperations][1],
-): TritonError | undefined {
-  if (operation !== 'ModelStreamInfer' || typeof answer.error !== 'string') return undefined;
-  const { code = 'unknown', reason } = readServerMessage(answer.error);
-  return new TritonError(code, answer.error, { reason, progress: 'answered', operation });
+export function inBandError({
+  error,
+}: StreamOperations[keyof StreamOperations][1]): TritonError | undefined {
+  return error instanceof TritonError ? error : undefined;
 }

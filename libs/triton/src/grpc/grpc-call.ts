@@ -78,8 +78,12 @@ export class GrpcCall implements StreamHandler {
         if (this.#ended) return;
       }
     } catch (error) {
-      if (!(error instanceof TritonError)) throw error;
-      this.giveUp(error);
+      // Whatever it is, it is this call's and not the connection's.
+      this.giveUp(
+        error instanceof TritonError
+          ? error
+          : new TritonError('internal', String(error), { cause: error }),
+      );
     }
   }
 

@@ -8,8 +8,7 @@ import type {
   Transport,
   UnaryCall,
 } from '../transport.js';
-import { TritonError } from '../triton-error.js';
-import { serverError } from '../server-error.js';
+import { type Progress, TritonError } from '../triton-error.js';
 
 /** Triton's generate extension, which it has only over HTTP, by way of the model's metadata and ModelStreamInfer. */
 export class GrpcGenerate {
@@ -56,11 +55,15 @@ export class GrpcGenerate {
       requests: [message],
       context,
     });
-    for await (const { answer, error } of answers) {
-      if (error !== undefined) {
-        throw serverError('internal', error, { operation, progress: 'answered' });
+    let progress: Progress | undefined;
+    try {
+      for await (const { answer, error } of answers) {
+        if (error !== undefined) throw error;
+        if (Object.keys(answer.outputs).length > 0) yield answerToFields(answer);
+        progress = 'answered';
       }
-      if (Object.keys(answer.outputs).length > 0) yield answerToFields(answer);
+    } catch (error) {
+      throw error instanceof TritonError ? error.with({ operation, progress }) : error;
     }
   }
 }

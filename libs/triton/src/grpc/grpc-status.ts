@@ -57,7 +57,7 @@ export class AnswerHead {
   error(known: TritonErrorOptions): TritonError | undefined {
     if (this.#status === '0') return undefined;
     if (this.#status === undefined) {
-      const isGrpc = this.#contentType.startsWith('application/grpc');
+      const isGrpc = this.#httpStatus === '200' && this.#contentType.startsWith('application/grpc');
       return new TritonError(
         isGrpc ? 'internal' : (httpCodes.get(this.#httpStatus) ?? 'unknown'),
         isGrpc

@@ -137,7 +137,11 @@ class GrpcTransport implements Transport {
     const grpc = new GrpcCall(
       names,
       {
-        message: (message) => queue.push(modelStreamInfer.decode(message), message.length),
+        message: (message) => {
+          const { answer, error } = modelStreamInfer.decode(message);
+          const located = error === undefined ? { answer } : { answer, error: error.with(names) };
+          return queue.push(located, message.length);
+        },
         done: (error) => {
           stop();
           stopSending();

@@ -3,6 +3,11 @@ import { TritonError } from '../triton-error.js';
 
 const prefixSize = 5;
 
+const decompressors = new Map([
+  ['gzip', gunzipSync],
+  ['deflate', inflateSync],
+]);
+
 /** A message as gRPC frames it: a flag for compression, its length, its bytes. */
 export function frameMessage(
   pieces: readonly Uint8Array[],
@@ -82,7 +87,7 @@ export class MessageReader {
   }
 
   #decompress(body: Buffer, encoding: string): Buffer {
-    const decompress = { gzip: gunzipSync, deflate: inflateSync }[encoding];
+    const decompress = decompressors.get(encoding);
     if (decompress === undefined) {
       throw new TritonError(
         'internal',

@@ -243,10 +243,15 @@ describe('ModelStreamInfer', () => {
     const answer = { model: 'm', version: '', id: 'r-1', parameters: {}, outputs: {} };
     const infer_response = { model_name: 'm', id: 'r-1' };
     expect(read({ infer_response })).toEqual({ answer });
-    expect(read({ infer_response, error_message: 'no' })).toEqual({ answer, error: 'no' });
+    const error = new TritonError('internal', 'no', {
+      reason: 'model_error',
+      progress: 'sent',
+      operation: 'ModelStreamInfer',
+    });
+    expect(read({ infer_response, error_message: 'no' })).toEqual({ answer, error });
     expect(read({ error_message: 'no' })).toEqual({
       answer: { ...answer, model: '', id: '' },
-      error: 'no',
+      error,
     });
   });
 });

@@ -1,5 +1,6 @@
 import type { MessageType } from '../protobuf/message.js';
 import type { InferMessage, ModelMetadata, ModelRef } from '../protocol.js';
+import { serverError } from '../server-error.js';
 import type { StreamAnswer, UnaryOperations } from '../transport.js';
 import {
   ModelInferRequest,
@@ -120,7 +121,8 @@ export const modelStreamInfer: GrpcMethod<InferMessage, StreamAnswer> = method({
     ModelStreamInferResponse,
     ({ error_message: error, infer_response = ModelInferResponse.empty() }) => {
       const answer = readInfer(infer_response);
-      return error === '' ? { answer } : { error, answer };
+      if (error === '') return { answer };
+      return { error: serverError('internal', error, { operation: 'ModelStreamInfer' }), answer };
     },
   ],
 });

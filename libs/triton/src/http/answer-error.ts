@@ -1,3 +1,4 @@
+import { serverError } from '../server-error.js';
 import { readServerMessage, type ServerMessage } from '../server-messages.js';
 import { TritonError, type TritonErrorCode } from '../triton-error.js';
 import type { HttpAnswer } from './http-message.js';
@@ -49,9 +50,8 @@ export function answerError({ status, headers, body }: HttpAnswer): TritonError 
 }
 
 /** The error that Triton's words and the status say; the words win. */
-export function messageError(message: string, status: number): TritonError {
-  const { code = CODES[status] ?? 'unknown', reason } = readServerMessage(message);
-  return new TritonError(code, message, { reason, progress: 'sent', status });
+function messageError(message: string, status: number): TritonError {
+  return serverError(CODES[status] ?? 'unknown', message, { progress: 'sent', status });
 }
 
 /**

@@ -1,27 +1,18 @@
 import type { Dispatcher } from 'undici';
+import { metadataFields } from '../metadata-fields.js';
 import type { CallContext } from '../transport.js';
 import { invalidArgument } from '../triton-error.js';
 import type { HttpRequest } from './http-message.js';
 import { JSON_LENGTH_HEADER } from './infer-body.js';
 
-/** RFC 9110, 5.6.2. */
-const NAME = /^[\w!#$%&'*+\-.^`|~]+$/;
-/** RFC 9110, 5.5, as Latin-1. */
-const VALUE = /^(?:[!-~\u0080-\u00ff](?:[\t -~\u0080-\u00ff]*[!-~\u0080-\u00ff])?)?$/;
-/** What frames a request: the transport's own. */
+/** What frames a request or its answer: the transport's own, besides what is so for gRPC, too. */
 const OWN = new Set([
   'accept-encoding',
-  'connection',
   'content-encoding',
-  'content-length',
-  'content-type',
   'expect',
-  'host',
-  'inference-header-content-length',
+  JSON_LENGTH_HEADER,
   'keep-alive',
-  'te',
   'trailer',
-  'transfer-encoding',
   'upgrade',
 ]);
 
@@ -60,17 +51,10 @@ export function dispatchOptions(
 
 /** Adds a call's metadata to header fields, a flat list of names and values. */
 function addMetadata(headers: string[], metadata: CallContext['metadata']): void {
-  for (const [name, value] of Object.entries(metadata)) {
-    const where = `metadata ${JSON.stringify(name)}`;
-    if (!NAME.test(name)) {
-      throw invalidArgument(where, 'no name of a header field', 'use letters, digits and hyphens');
-    }
-    if (OWN.has(name.toLowerCase())) {
-      throw invalidArgument(where, 'a header field that the transport sets itself', 'leave it out');
-    }
-    if (!VALUE.test(value)) {
-      const problem = 'a value that no header field can have';
-      throw invalidArgument(where, problem, 'give Latin-1 without line breaks or spaces around it');
+  for (const [name, value] of metadataFields(metadata)) {
+    if (OWN.has(name)) {
+      const where = `metadata ${JSON.stringify(name)}`;
+      throw invalidArgument(where, 'is part of the protocol', 'leave it out');
     }
     headers.push(name, value);
   }

@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
+import { watchLimits } from '../call-limits.js';
 import type { CallContext } from '../transport.js';
 import type { Progress, TritonError } from '../triton-error.js';
 import { connectionError } from './connection-error.js';
-import { watch } from './give-up.js';
 
 /** Takes what an exchange brings; nothing comes after `ended` or `failed`. What it throws fails the exchange. */
 export interface Receiver {
@@ -22,17 +22,18 @@ export interface Receiver {
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #receiver: Receiver;
   readonly #endpoint: string;
+  readonly #stopWatching: () => void = () => {};
   #controller: Dispatcher.DispatchController | undefined;
-  #endWatch: (() => void) | undefined;
   #over = false;
 
-  constructor(receiver: Receiver, endpoint: string) {
+  /** From here on deadline and signal are heeded. */
+  constructor(receiver: Receiver, endpoint: string, context: CallContext) {
     this.#receiver = receiver;
     this.#endpoint = endpoint;
+    this.#stopWatching = watchLimits(context, (error) => this.abort(error));
   }
 
-  start(dispatcher: Dispatcher, request: Dispatcher.DispatchOptions, context: CallContext): void {
-    this.#endWatch = watch(context, (error) => this.abort(error));
+  start(dispatcher: Dispatcher, request: Dispatcher.DispatchOptions): void {
     if (!this.#over) dispatcher.dispatch(request, this);
   }
 
@@ -92,6 +93,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #end(): void {
     this.#over = true;
-    this.#endWatch?.();
+    this.#stopWatching();
   }
 }

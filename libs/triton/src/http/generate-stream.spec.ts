@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { GenerateFields } from '../protocol.js';
+import { PushQueue } from '../push-queue.js';
 import { TritonError } from '../triton-error.js';
 import { GenerateStream } from './generate-stream.js';
 
@@ -9,110 +10,87 @@ function event(fields: unknown): Buffer {
   return Buffer.from(`data: ${JSON.stringify(fields)}\n\n`);
 }
 
-function open(status = 200, headers = TYPE): GenerateStream {
-  const stream = new GenerateStream(1_000_000);
+function open(
+  status = 200,
+  headers: Record<string, string> = TYPE,
+): { stream: GenerateStream; answers: PushQueue<GenerateFields>; pause: () => void } {
+  const answers = new PushQueue<GenerateFields>({ limit: 20 });
+  const pause = vi.fn<() => void>();
+  const explain = (error: TritonError): TritonError => error.with({ operation: 'GenerateStream' });
+  const stream = new GenerateStream({ answers, pause, explain }, 1_000_000);
   stream.started(status, headers);
-  return stream;
-}
-
-class Flow {
-  paused = false;
-  onResume: () => void = () => {};
-
-  pause(): void {
-    this.paused = true;
-  }
-
-  resume(): void {
-    this.paused = false;
-    this.onResume();
-  }
-}
-
-async function rest(answers: AsyncIterable<GenerateFields>): Promise<GenerateFields[]> {
-  const all: GenerateFields[] = [];
-  for await (const answer of answers) all.push(answer);
-  return all;
+  return { stream, answers, pause };
 }
 
 describe('GenerateStream', () => {
-  it('stops the flow while the caller is behind', async () => {
-    const stream = open();
-    const flow = new Flow();
-    const answers = stream.answers(flow);
-    const first = answers.next();
-    stream.received(Buffer.concat(Array.from({ length: 20 }, (_, n) => event({ n }))));
-    expect(flow.paused).toBe(true);
-    expect(await first).toEqual({ done: false, value: { n: 0 } });
-    for (let n = 1; n < 20; n++) expect((await answers.next()).value).toEqual({ n });
-    expect(flow.paused).toBe(true);
-    flow.onResume = () => stream.ended();
-    expect(await answers.next()).toEqual({ done: true, value: undefined });
-    expect(flow.paused).toBe(false);
-  });
-
-  it('sees what comes at the very moment of resuming', async () => {
-    const stream = open();
-    const flow = new Flow();
-    flow.onResume = () => {
-      stream.received(event({ n: 1 }));
-      stream.ended();
-    };
-    expect(await rest(stream.answers(flow))).toEqual([{ n: 1 }]);
+  it('gives the answers, and asks to hold on while the reader is behind', async () => {
+    const { stream, answers, pause } = open();
+    stream.received(event({ n: 1 }));
+    expect(pause).not.toHaveBeenCalled();
+    stream.received(Buffer.concat([event({ n: 2 }), event({ n: 3 })]));
+    expect(pause).toHaveBeenCalledTimes(1);
+    stream.ended();
+    expect(await Array.fromAsync(answers)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
   });
 
   it('gives what came before the connection broke', async () => {
-    const stream = open();
+    const { stream, answers } = open();
+    expect(stream.answered).toBe(false);
     stream.received(event({ n: 1 }));
     expect(stream.answered).toBe(true);
     stream.failed(new TritonError('unavailable', 'broke'));
-    const answers = stream.answers(new Flow());
     expect((await answers.next()).value).toEqual({ n: 1 });
-    await expect(answers.next()).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(answers.next()).rejects.toMatchObject({
+      code: 'unavailable',
+      operation: 'GenerateStream',
+    });
   });
 
-  it('gives nothing more once the call is given up', async () => {
-    const stream = open();
-    stream.received(event({ n: 1 }));
-    stream.failed(new TritonError('cancelled', 'enough'));
-    await expect(rest(stream.answers(new Flow()))).rejects.toMatchObject({ code: 'cancelled' });
-  });
+  it.each(['cancelled', 'deadline_exceeded'] as const)(
+    'gives nothing more once %s',
+    async (code) => {
+      const { stream, answers } = open();
+      stream.received(event({ n: 1 }));
+      stream.failed(new TritonError(code, 'enough'));
+      await expect(answers.next()).rejects.toMatchObject({ code });
+    },
+  );
 
   it.each([
-    [200, [event({ n: 1 }), event({ error: 'boo' })], 'internal', 'model_error', 'answered'],
-    [400, [event({ error: 'boo' })], 'internal', 'model_error', 'sent'],
+    [200, [event({ n: 1 }), event({ error: 'boo' })], 'internal', 'model_error'],
+    [400, [event({ error: 'boo' })], 'internal', 'model_error'],
     [
-      500,
-      [event({ error: "Stub process 'm' is not healthy." })],
-      'unavailable',
-      'model_process',
-      'sent',
+      400,
+      [event({ error: "Request for unknown model: 'm' is not found" })],
+      'not_found',
+      undefined,
     ],
-    [200, [Buffer.from('data: {\n\n')], 'internal', 'protocol', 'answered'],
-    [200, [event([1])], 'internal', 'protocol', 'answered'],
-    [200, [Buffer.from('data: "\u00ff"\n\n', 'latin1')], 'data_loss', 'malformed_text', 'answered'],
-    [200, [Buffer.from('data: {}\n')], 'internal', 'protocol', 'answered'],
-    [503, [], 'unavailable', undefined, 'sent'],
-  ])('fails: status %d, %s', async (status, chunks, code, reason, progress) => {
-    const stream = open(status);
-    for (const chunk of chunks) stream.received(chunk);
-    stream.ended();
-    await expect(rest(stream.answers(new Flow()))).rejects.toMatchObject({
-      code,
-      reason,
-      progress,
-    });
+    [500, [event({ error: "Stub process 'm' is not healthy." })], 'unavailable', 'model_process'],
+    [200, [Buffer.from('data: {\n\n')], 'internal', 'protocol'],
+    [200, [event([1])], 'internal', 'protocol'],
+    [200, [Buffer.from('data: "\u00ff"\n\n', 'latin1')], 'data_loss', 'malformed_text'],
+    [200, [Buffer.from('data: {}\n')], 'internal', 'protocol'],
+    [503, [], 'unavailable', undefined],
+  ])('fails: status %d, %s', (status, chunks, code, reason) => {
+    const { stream } = open(status);
+    const run = (): void => {
+      for (const chunk of chunks) stream.received(chunk);
+      stream.ended();
+    };
+    expect(run).toThrow(expect.objectContaining({ code, reason }));
   });
 
-  it('fails with the error of an answer that is no stream', async () => {
-    const stream = open(404, { 'content-type': 'application/json' });
+  it('fails with the error of an answer that is no stream', () => {
+    const { stream } = open(404, { 'content-type': 'application/json' });
     stream.received(Buffer.from('{"error":"Request for unknown'));
     stream.received(Buffer.from(" model: 'm' is not found\"}"));
-    stream.ended();
+    expect(() => stream.ended()).toThrow(
+      expect.objectContaining({ code: 'not_found', status: 404 }),
+    );
     expect(stream.answered).toBe(false);
-    await expect(rest(stream.answers(new Flow()))).rejects.toMatchObject({
-      code: 'not_found',
-      status: 404,
-    });
+  });
+
+  it('refuses a stream that is compressed', () => {
+    expect(() => open(200, { ...TYPE, 'content-encoding': 'gzip' })).toThrow(/gzip/);
   });
 });

@@ -1,61 +1,37 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { GenerateFields } from '../protocol.js';
-import type { Progress, TritonError } from '../triton-error.js';
+import type { PushQueue } from '../push-queue.js';
+import type { TritonError } from '../triton-error.js';
 import { answerError, errorText, generateError } from './answer-error.js';
 import { tooLarge } from './compression.js';
 import { EventReader } from './event-reader.js';
 import type { Receiver } from './exchange.js';
 import { broken, isObject, readJson } from './json-text.js';
 
-/** Events that wait for the caller, before the connection is not read further. */
-const ENOUGH = 16;
-
-interface Flow {
-  pause(): void;
-  resume(): void;
+interface Outlet {
+  readonly answers: PushQueue<GenerateFields>;
+  /** Called when the queue has no room for more. */
+  readonly pause: () => void;
+  /** Names the call in an error. */
+  readonly explain: (error: TritonError) => TritonError;
 }
 
-/** The answers of `/generate_stream` as they come. */
+/** Puts the answers of `/generate_stream` into a queue as they come; what each weighs is its bytes. */
 export class GenerateStream implements Receiver {
   answered = false;
+  readonly #outlet: Outlet;
   readonly #maxBytes: number;
   readonly #reader: EventReader;
-  #flow: Flow | undefined;
-  readonly #events: Buffer[] = [];
   #status = 0;
   #headers: IncomingHttpHeaders = {};
   /** Of an answer that is no stream. */
   readonly #body: Buffer[] = [];
   #bodyBytes = 0;
-  #end: { readonly error?: TritonError } | undefined;
-  #wake: (() => void) | undefined;
 
-  constructor(maxBytes: number) {
+  constructor(outlet: Outlet, maxBytes: number) {
+    this.#outlet = outlet;
     this.#maxBytes = maxBytes;
     this.#reader = new EventReader(maxBytes);
-  }
-
-  /** To be read once. Ends, or throws, when all that came is read; a call that was given up throws at once. */
-  async *answers(flow: Flow): AsyncGenerator<GenerateFields> {
-    this.#flow = flow;
-    let progress: Progress = 'sent';
-    for (;;) {
-      const event = this.#events.shift();
-      if (event) {
-        yield this.#fields(event, progress);
-        progress = 'answered';
-      } else if (this.#end) {
-        if (this.#end.error) throw this.#end.error;
-        return;
-      } else {
-        // Made first: resuming may bring events at once.
-        const more = new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-        flow.resume();
-        await more;
-      }
-    }
   }
 
   started(status: number, headers: IncomingHttpHeaders): void {
@@ -72,40 +48,37 @@ export class GenerateStream implements Receiver {
       if (this.#bodyBytes > this.#maxBytes) throw tooLarge(this.#maxBytes);
       return;
     }
+    let hasRoom = true;
     for (const event of this.#reader.read(chunk)) {
-      this.#events.push(event);
+      hasRoom = this.#outlet.answers.push(this.#fields(event), event.length);
       this.answered = true;
     }
-    if (this.#events.length >= ENOUGH) this.#flow?.pause();
-    if (this.#events.length > 0) this.#wake?.();
+    if (!hasRoom) this.#outlet.pause();
   }
 
   ended(): void {
     const body = Buffer.concat(this.#body);
-    const answer = { status: this.#status, headers: this.#headers, body };
-    if (!this.#isStream || this.#status !== 200) this.#finish(answerError(answer));
-    else this.#finish(this.#reader.partial ? broken('the stream ends within an event') : undefined);
+    if (!this.#isStream || this.#status !== 200) {
+      throw answerError({ status: this.#status, headers: this.#headers, body });
+    }
+    if (this.#reader.partial) throw broken('the stream ends within an event');
+    this.#outlet.answers.end();
   }
 
   failed(error: TritonError): void {
-    if (error.code === 'cancelled' || error.code === 'deadline_exceeded') this.#events.length = 0;
-    this.#finish(error);
+    const drop = error.code === 'cancelled' || error.code === 'deadline_exceeded';
+    this.#outlet.answers.fail(this.#outlet.explain(error), { drop });
   }
 
-  #fields(event: Buffer, progress: Progress): GenerateFields {
+  #fields(event: Buffer): GenerateFields {
     const fields = readJson(event);
     const message = errorText(fields);
-    if (message !== undefined) throw generateError(message, this.#status).with({ progress });
+    if (message !== undefined) throw generateError(message, this.#status);
     if (!isObject(fields)) throw broken("the model's answer is no JSON object");
     return fields as GenerateFields;
   }
 
   get #isStream(): boolean {
     return /^text\/event-stream\b/i.test(this.#headers['content-type'] ?? '');
-  }
-
-  #finish(error: TritonError | undefined): void {
-    this.#end = error ? { error } : {};
-    this.#wake?.();
   }
 }

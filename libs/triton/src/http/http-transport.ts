@@ -1,6 +1,7 @@
 import type { Pool } from 'undici';
 import type { ConnectionOptions } from '../connection-options.js';
 import type { GenerateFields } from '../protocol.js';
+import { PushQueue } from '../push-queue.js';
 import type {
   CallContext,
   GenerateRequest,
@@ -13,12 +14,15 @@ import type {
 import { invalidArgument, TritonError } from '../triton-error.js';
 import { compressed } from './compression.js';
 import { dispatchOptions } from './dispatch-options.js';
-import { Exchange, type Receiver } from './exchange.js';
+import { Exchange } from './exchange.js';
 import { GenerateStream } from './generate-stream.js';
-import { openPool } from './open-pool.js';
-import type { Encoding, HttpOperation, HttpRequest } from './http-message.js';
+import type { Encoding, HttpOperation } from './http-message.js';
 import { generateRequest, httpOperations } from './http-operations.js';
+import { openPool } from './open-pool.js';
 import { WholeAnswer } from './whole-answer.js';
+
+/** Of the answers of a stream, before its connection is not read further. */
+const UNREAD_BYTES = 65_536;
 
 /**
  * Triton's HTTP/REST protocol, with binary tensors, over up to 64 connections that are kept open. It has no
@@ -56,8 +60,10 @@ class HttpTransport implements Transport {
       if (this.#encoding && message.jsonLength !== undefined) {
         message = await compressed(message, this.#encoding);
       }
+      const options = dispatchOptions(message, this.#prefix, context);
+      if (this.#closed) throw closed();
       const answer = new WholeAnswer(this.#maxBytes);
-      this.#start(message, context, answer);
+      new Exchange(answer, this.#endpoint, context).start(this.#pool, options);
       return decode(await answer.promise);
     } catch (error) {
       throw this.#explain(error, operation);
@@ -67,24 +73,12 @@ class HttpTransport implements Transport {
   stream<O extends keyof StreamOperations>(
     call: StreamCall<O>,
   ): AsyncIterable<StreamOperations[O][1]>;
-  async *stream({ operation, requests, context }: StreamCall): AsyncIterable<GenerateFields> {
-    try {
-      if (operation !== 'GenerateStream') {
-        const message =
-          'Triton has no streaming inference over HTTP; use gRPC, or generateStream for one request';
-        throw new TritonError('unimplemented', message);
-      }
-      const request = await theOne(requests as StreamCall<'GenerateStream'>['requests']);
-      const stream = new GenerateStream(this.#maxBytes);
-      const exchange = this.#start(generateRequest(request, '/generate_stream'), context, stream);
-      try {
-        yield* stream.answers(exchange);
-      } finally {
-        exchange.abort(new TritonError('cancelled', 'the stream was left'));
-      }
-    } catch (error) {
-      throw this.#explain(error, operation);
-    }
+  stream({ operation, requests, context }: StreamCall): AsyncIterable<GenerateFields> {
+    const open = (): AsyncIterator<GenerateFields> =>
+      operation === 'GenerateStream'
+        ? this.#generate(requests as StreamCall<'GenerateStream'>['requests'], context)
+        : this.#noStream(operation);
+    return { [Symbol.asyncIterator]: open };
   }
 
   async close(): Promise<void> {
@@ -93,11 +87,34 @@ class HttpTransport implements Transport {
     await this.#pool.destroy(closed());
   }
 
-  #start(message: HttpRequest, context: CallContext, receiver: Receiver): Exchange {
-    if (this.#closed) throw closed();
-    const exchange = new Exchange(receiver, this.#endpoint);
-    exchange.start(this.#pool, dispatchOptions(message, this.#prefix, context), context);
-    return exchange;
+  #generate(
+    requests: StreamCall<'GenerateStream'>['requests'],
+    context: CallContext,
+  ): AsyncIterator<GenerateFields> {
+    const answers = new PushQueue<GenerateFields>({
+      limit: UNREAD_BYTES,
+      onRoom: () => exchange.resume(),
+      onLeave: () => exchange.abort(new TritonError('cancelled', 'the reader left')),
+    });
+    const explain = (error: unknown): TritonError => this.#explain(error, 'GenerateStream');
+    const pause = (): void => exchange.pause();
+    const stream = new GenerateStream({ answers, pause, explain }, this.#maxBytes);
+    const exchange = new Exchange(stream, this.#endpoint, context);
+    const start = async (): Promise<void> => {
+      const message = generateRequest(await theOne(requests), '/generate_stream');
+      if (this.#closed) throw closed();
+      exchange.start(this.#pool, dispatchOptions(message, this.#prefix, context));
+    };
+    start().catch((error: unknown) => exchange.abort(explain(error)));
+    return answers;
+  }
+
+  #noStream(operation: string): AsyncIterator<GenerateFields> {
+    const answers = new PushQueue<GenerateFields>();
+    const message =
+      'Triton has no streaming inference over HTTP; use gRPC, or generateStream for one request';
+    answers.fail(this.#explain(new TritonError('unimplemented', message), operation));
+    return answers;
   }
 
   #explain(error: unknown, operation: string): TritonError {

@@ -69,6 +69,7 @@ describe('writeInfer', () => {
     ['the name of an input', { inputs: [{ ...input, name: '\ud800' }] }],
     ['the name of an output', { outputs: [{ name: '\ud800' }] }],
     ['id', { id: '\ud800' }],
+    ['parameters.binary_data_output', { parameters: { binary_data_output: false } }],
   ])('refuses what JSON cannot carry, naming %s', (where, message) => {
     expect(() => json(message)).toThrow(
       expect.objectContaining({
@@ -131,6 +132,16 @@ describe('readInfer', () => {
     ['has no outputs', '{}', []],
     ['an output that is none', output('{"name":"A","datatype":"FP99","shape":[1]}'), []],
     ['an output that is none', output('null'), []],
+    [
+      'an output that is none',
+      output('{"name":"A","datatype":"FP32","shape":[9007199254740993]}'),
+      [],
+    ],
+    [
+      'an output that is none',
+      output('{"name":"A","datatype":"FP32","shape":[0],"parameters":{"binary_data_size":-1}}'),
+      [],
+    ],
     ['output A has no data', output('{"name":"A","datatype":"FP32","shape":[1]}'), []],
     ['has 1 elements', output('{"name":"A","datatype":"FP32","shape":[2],"data":[1]}'), []],
     ['output A (INT8)', output('{"name":"A","datatype":"INT8","shape":[1],"data":[300]}'), []],

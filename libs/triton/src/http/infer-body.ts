@@ -25,6 +25,9 @@ import {
 /** Where the JSON of a request or an answer ends and binary tensors begin. */
 export const JSON_LENGTH_HEADER = 'inference-header-content-length';
 
+/** What tells how a tensor is carried, and is not the caller's to say. */
+const OWN = new Set(['binary_data', 'binary_data_output', 'binary_data_size', 'classification']);
+
 /** What Triton reads as unsigned. Any other integer beyond INT64 would reach the model as a rounded double. */
 const UNSIGNED = new Set(['sequence_id', 'priority', 'timeout']);
 
@@ -48,7 +51,8 @@ export function writeInfer(message: InferMessage): { body: Uint8Array[]; jsonLen
 }
 
 function writeInput({ name, tensor, parameters }: NamedTensor, pieces: Uint8Array[]): string {
-  pieces.push(...rawPieces(tensor));
+  // A tensor of BYTES may have more pieces than a call can have arguments.
+  for (const piece of rawPieces(tensor)) pieces.push(piece);
   const size = `"binary_data_size":${rawByteLength(tensor)}`;
   return (
     `{"name":${text('the name of an input', name)},"datatype":"${tensor.datatype}",` +
@@ -67,6 +71,7 @@ function writeParameters(where: string, parameters: Parameters = {}, own: string
   let json = own;
   for (const [key, value] of Object.entries(parameters)) {
     const place = `${where}.${key}`;
+    if (OWN.has(key)) throw invalidArgument(place, 'is part of the protocol', 'leave it out');
     json += `,${text(`a name in ${where}`, key)}:`;
     if (typeof value === 'bigint') checkInteger(place, key, value);
     if (typeof value === 'number') checkNumber(place, value);
@@ -97,7 +102,7 @@ function checkInteger(where: string, key: string, value: bigint): void {
  */
 export function readInfer({ headers, body }: HttpAnswer): InferAnswer {
   const jsonLength = Number(headers[JSON_LENGTH_HEADER] ?? body.length);
-  if (!(jsonLength <= body.length)) {
+  if (!isSize(jsonLength) || jsonLength > body.length) {
     throw broken(`the answer has ${body.length} bytes, its JSON alone should have ${jsonLength}`);
   }
   const json = readJson(body.subarray(0, jsonLength), { exactly: true });
@@ -141,17 +146,20 @@ function readOutput(output: unknown): Output {
     typeof datatype !== 'string' ||
     !isDataType(datatype) ||
     !isSizes(shape) ||
-    !(binarySize === undefined || typeof binarySize === 'number')
+    !(binarySize === undefined || isSize(binarySize))
   ) {
-    throw broken(
-      `the answer has an output that is none: ${JSON.stringify({ name, datatype, shape })}`,
-    );
+    const seen = `${String(name)}, ${String(datatype)}`;
+    throw broken(`the answer has an output that is none, or of a type unknown here: ${seen}`);
   }
   return { name, datatype, shape, binarySize, data };
 }
 
 function isSizes(shape: unknown): shape is number[] {
-  return Array.isArray(shape) && shape.every((size) => typeof size === 'number');
+  return Array.isArray(shape) && shape.every(isSize);
+}
+
+function isSize(size: unknown): size is number {
+  return typeof size === 'number' && Number.isSafeInteger(size) && size >= 0;
 }
 
 /** Of a server that did not heed the wish for binary data. */

@@ -46,13 +46,12 @@ export function checkNumber(where: string, value: number): void {
  * @param exactly gives integers beyond 2^53 as bigint
  * @throws TritonError `data_loss` `malformed_text` if it is not UTF-8, `internal` `protocol` if it is no JSON
  */
-export function readJson(bytes: Uint8Array, { exactly = false } = {}): unknown {
+export function readJson(bytes: Buffer, { exactly = false } = {}): unknown {
   if (!isUtf8(bytes)) {
     const message = "the server's JSON is not UTF-8: a text of the model is broken";
     throw new TritonError('data_loss', message, { reason: 'malformed_text', progress: 'answered' });
   }
-  const { buffer, byteOffset, byteLength } = bytes;
-  const text = Buffer.from(buffer, byteOffset, byteLength).toString();
+  const text = bytes.toString();
   try {
     // Only a number of sixteen digits can be beyond 2^53; a reviver costs a call for every value.
     if (exactly && /\d{16}/.test(text)) return JSON.parse(text, exactInteger);

@@ -1,4 +1,5 @@
-import { errorCode, flag, frameType } from './frames.js';
+import { errorCode } from './error-codes.js';
+import { flag, frameType } from './frames.js';
 import { ProtocolError } from './protocol-error.js';
 
 interface FrameRule {
@@ -41,7 +42,9 @@ export function checkFrame(
   const rule = rules[type];
   if (rule === undefined) return;
   const { name, on, size, least = 0 } = rule;
-  if (on === undefined ? isIdle(stream, nextStream) && stream !== 0 : !isFor(on, stream, nextStream))
+  if (
+    on === undefined ? isIdle(stream, nextStream) && stream !== 0 : !isFor(on, stream, nextStream)
+  )
     throw new ProtocolError(`${name} on stream ${stream}`);
   const fits = size === undefined ? length >= least : length === size;
   if (!fits || (type === frameType.settings && !isSettingsSize(flags, length)))

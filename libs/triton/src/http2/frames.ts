@@ -1,3 +1,6 @@
+import { errorCode } from './error-codes.js';
+import { ProtocolError } from './protocol-error.js';
+
 /** RFC 9113, section 6. */
 export const frameType = {
   data: 0,
@@ -21,38 +24,6 @@ export const setting = {
   maxFrameSize: 5,
   maxHeaderListSize: 6,
 } as const;
-
-/** RFC 9113, section 7. */
-export const errorCode = {
-  noError: 0,
-  protocol: 1,
-  internal: 2,
-  flowControl: 3,
-  streamClosed: 5,
-  frameSize: 6,
-  refusedStream: 7,
-  cancel: 8,
-  compression: 9,
-  enhanceYourCalm: 11,
-  inadequateSecurity: 12,
-} as const;
-
-export const errorNames = [
-  'NO_ERROR',
-  'PROTOCOL_ERROR',
-  'INTERNAL_ERROR',
-  'FLOW_CONTROL_ERROR',
-  'SETTINGS_TIMEOUT',
-  'STREAM_CLOSED',
-  'FRAME_SIZE_ERROR',
-  'REFUSED_STREAM',
-  'CANCEL',
-  'COMPRESSION_ERROR',
-  'CONNECT_ERROR',
-  'ENHANCE_YOUR_CALM',
-  'INADEQUATE_SECURITY',
-  'HTTP_1_1_REQUIRED',
-];
 
 export const frameHeaderSize = 9;
 export const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
@@ -104,11 +75,12 @@ export interface FrameVisitor {
   dataFrame(stream: number, length: number): void;
   data(stream: number, part: Buffer, end: boolean): void;
   frame(type: number, flags: number, stream: number, payload: Buffer): void;
-  /** A frame that is longer than we allow. */
-  tooLong(length: number): void;
 }
 
-/** Cuts a byte stream into frames. Payloads are views of what was pushed, where one push holds them. */
+/**
+ * Cuts a byte stream into frames. Payloads are views of what was pushed, where one push holds them. Throws ProtocolError, and
+ * what the visitor throws; after that it is of no use.
+ */
 export class FrameReader {
   readonly #visitor: FrameVisitor;
   readonly #maxFrameSize: number;
@@ -161,10 +133,8 @@ export class FrameReader {
     const type = bytes[at + 3] ?? 0;
     const flags = bytes[at + 4] ?? 0;
     const stream = bytes.readUInt32BE(at + 5) & 0x7fff_ffff;
-    if (length > this.#maxFrameSize) {
-      this.#visitor.tooLong(length);
-      return 0;
-    }
+    if (length > this.#maxFrameSize)
+      throw new ProtocolError(`a frame of ${length} bytes`, errorCode.frameSize);
     if (type === frameType.data && (flags & flag.padded) === 0) {
       this.#visitor.dataFrame(stream, length);
       this.#dataLeft = length;

@@ -1,4 +1,5 @@
-import { errorCode, flag } from './frames.js';
+import { errorCode } from './error-codes.js';
+import { flag } from './frames.js';
 import { HpackDecoder, HpackError } from './hpack-decoder.js';
 import type { Header } from './hpack-table.js';
 import { ProtocolError } from './protocol-error.js';
@@ -17,7 +18,8 @@ const frameOverhead = 64;
 export class HeaderBlocks {
   readonly #decoder: HpackDecoder;
   readonly #maxBytes: number;
-  #block: { readonly stream: number; readonly end: boolean; parts: Buffer[]; bytes: number } | undefined;
+  #block:
+    { readonly stream: number; readonly end: boolean; parts: Buffer[]; bytes: number } | undefined;
 
   constructor(maxBytes: number) {
     this.#decoder = new HpackDecoder(maxBytes);

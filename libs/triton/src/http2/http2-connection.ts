@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
-import { TritonError, type TritonErrorReason } from '../triton-error.js';
+import { TritonError, type TritonErrorCode, type TritonErrorOptions } from '../triton-error.js';
+import { errorCode, errorNames } from './error-codes.js';
+import { checkFrame } from './frame-rules.js';
 import {
   defaultWindow,
-  errorCode,
-  errorNames,
   flag,
   frame,
   frameHeaderSize,
@@ -17,19 +17,22 @@ import {
   settingsFrame,
   uint32Frame,
 } from './frames.js';
-import { HpackDecoder } from './hpack-decoder.js';
+import { type HeaderBlock, HeaderBlocks } from './header-blocks.js';
 import { type HeaderUse, HpackEncoder } from './hpack-encoder.js';
 import type { Header } from './hpack-table.js';
-import { KeepAlive, type KeepAliveOptions, type KeepAliveOwner } from './keep-alive.js';
-import { Output } from './output.js';
-import { Sender } from './sender.js';
 import { Http2Stream, type StreamHandler, type StreamOwner } from './http2-stream.js';
+import { KeepAlive, type KeepAliveOptions, type KeepAliveOwner } from './keep-alive.js';
+import { Output, type OutputOwner } from './output.js';
+import { ProtocolError } from './protocol-error.js';
+import { Sender } from './sender.js';
 
 export interface Http2Options extends KeepAliveOptions {
   /** A connected socket; with TLS, after its handshake. */
   readonly socket: Socket;
   /** `host:port`, for errors. */
   readonly endpoint: string;
+  /** The id of the first call, an odd number. Default 1. */
+  readonly firstStream?: number | undefined;
 }
 
 export type HeaderFields = readonly (readonly [field: Header, use: HeaderUse])[];
@@ -40,13 +43,24 @@ const streamWindow = 4 * 2 ** 20;
 const connectionWindow = 64 * 2 ** 20;
 const maxFrameSize = 2 ** 20;
 const maxHeaderBytes = 2 ** 18;
-/** Streams left on an old connection may finish, but new ones need another before the ids run out. */
 const greatestStream = 2 ** 31 - 1;
+/** Answers to the server's SETTINGS and PING frames that wait for it to read. */
+const maxOwedAnswers = 1_000;
+
+/** What gRPC takes a reset stream for (its document "gRPC over HTTP2"); any other code is `internal`. */
+const resets = new Map<number, readonly [TritonErrorCode, TritonErrorOptions]>([
+  [errorCode.refusedStream, ['unavailable', { reason: 'connection', progress: 'unsent' }]],
+  [errorCode.cancel, ['cancelled', { progress: 'sent' }]],
+  [errorCode.enhanceYourCalm, ['resource_exhausted', { progress: 'sent' }]],
+  [errorCode.inadequateSecurity, ['permission_denied', { progress: 'sent' }]],
+]);
+const otherReset = ['internal', { progress: 'sent' }] as const;
+
 /**
  * The client's end of one HTTP/2 connection (RFC 9113), made for many small calls: the frames of all calls that begin within
  * one turn of the event loop leave in one write, and a header that was sent once costs one byte.
  */
-export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwner {
+export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwner, OutputOwner {
   /** Resolves with the first frame of a server that speaks HTTP/2. */
   readonly ready: Promise<void>;
   readonly #socket: Socket;
@@ -55,28 +69,28 @@ export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwne
   readonly #sender: Sender;
   readonly #keepAlive: KeepAlive;
   readonly #reader = new FrameReader(this, maxFrameSize);
-  readonly #decoder = new HpackDecoder(maxHeaderBytes);
+  readonly #headers = new HeaderBlocks(maxHeaderBytes);
   readonly #encoder = new HpackEncoder();
   readonly #streams = new Map<number, Http2Stream>();
   /** Calls beyond the server's SETTINGS_MAX_CONCURRENT_STREAMS. */
   readonly #waiting = new Map<Http2Stream, HeaderFields>();
   #settle: { resolve: () => void; reject: (error: TritonError) => void } | undefined;
-  #nextStream = 1;
+  #nextStream: number;
   /** The last stream whose head was written to the socket. */
   #flushedStream = 0;
   #uncredited = 0;
+  #owedAnswers = 0;
   #peerWindow = defaultWindow;
   #peerMaxStreams = Infinity;
-  /** A header block that goes on in CONTINUATION frames. */
-  #block: { stream: number; end: boolean; parts: Buffer[]; bytes: number } | undefined;
-  #goaway: TritonError | undefined;
+  /** Why no new call can begin; those under way may finish. */
+  #leaving: TritonError | undefined;
   #closed: TritonError | undefined;
-  constructor({ socket, endpoint, ...keepAlive }: Http2Options) {
+
+  constructor({ socket, endpoint, firstStream = 1, ...keepAlive }: Http2Options) {
     this.#socket = socket;
     this.#endpoint = endpoint;
-    this.#output = new Output(socket, () => {
-      this.#flushedStream = this.#nextStream - 2;
-    });
+    this.#nextStream = firstStream;
+    this.#output = new Output(socket, this);
     this.#sender = new Sender(this.#output);
     this.#keepAlive = new KeepAlive(keepAlive, this);
     this.ready = new Promise((resolve, reject) => {
@@ -84,12 +98,11 @@ export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwne
     });
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    socket.on('error', (error) => {
-      this.#fail(this.#error('unavailable', 'connection', error.message, error));
-    });
-    socket.on('close', () => {
-      this.#fail(this.#error('unavailable', 'connection', 'the server closed the connection'));
-    });
+    socket.on('error', (error) => this.#fail(this.#broken(error.message, { cause: error })));
+    // Who says no more answers no more: 'close' alone would wait until all that we have to say is read.
+    for (const over of ['end', 'close']) {
+      socket.on(over, () => this.#fail(this.#broken('the server closed the connection')));
+    }
     this.#output.write(preface);
     this.#output.write(
       settingsFrame({
@@ -107,12 +120,20 @@ export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwne
   get usable(): boolean {
     return (
       this.#closed === undefined &&
-      this.#goaway === undefined &&
+      this.#leaving === undefined &&
       this.#nextStream <= greatestStream - 2 * this.#waiting.size
     );
   }
 
-  /** Begins a call: its head, and data as far as it is there. */
+  /** Whether it is over: nothing is under way, and nothing can begin. */
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  /**
+   * Begins a call: its head, and data as far as it is there. On a connection that is not usable any more the handler hears the
+   * error at once.
+   */
   request(
     fields: HeaderFields,
     handler: StreamHandler,
@@ -120,16 +141,21 @@ export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwne
     end: boolean,
   ): Http2Stream {
     const stream = new Http2Stream(this, handler);
+    const refusal = this.#closed ?? this.#leaving;
+    if (refusal !== undefined) {
+      handler.error(refusal.with({ progress: 'unsent' }));
+      return stream;
+    }
     for (const piece of pieces) stream.push(piece);
     stream.ending = end;
-    if (this.#streams.size + this.#waiting.size === 0) this.#socket.ref();
+    if (!this.isBusy()) this.#socket.ref();
     if (this.#streams.size >= this.#peerMaxStreams) this.#waiting.set(stream, fields);
     else this.#begin(stream, fields);
     return stream;
   }
 
   send(stream: Http2Stream): void {
-    if (stream.id !== 0) this.#sender.send(stream);
+    if (this.#streams.get(stream.id) === stream) this.#sender.send(stream);
   }
 
   reset(stream: Http2Stream): void {
@@ -145,6 +171,7 @@ export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwne
     stream.uncredited += bytes;
     if (stream.uncredited < streamWindow / 2 || !this.#streams.has(stream.id)) return;
     this.#output.write(uint32Frame(frameType.windowUpdate, stream.id, stream.uncredited));
+    stream.receiveWindow += stream.uncredited;
     stream.uncredited = 0;
   }
 
@@ -165,7 +192,7 @@ export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwne
   }
 
   isBusy(): boolean {
-    return this.#streams.size > 0;
+    return this.#streams.size + this.#waiting.size > 0;
   }
 
   sendPing(): void {
@@ -173,19 +200,32 @@ export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwne
   }
 
   onDead(silentMs: number): void {
-    const message = `no sign of life for ${silentMs} ms: the connection counts as dead`;
-    this.#fail(this.#error('unavailable', 'connection', message));
+    this.#fail(this.#broken(`no sign of life for ${silentMs} ms: the connection counts as dead`));
+  }
+
+  onFlush(): void {
+    this.#flushedStream = this.#nextStream - 2;
+    this.#owedAnswers = 0;
+  }
+
+  onRoom(): void {
+    this.#sender.resume();
   }
 
   // ── frames from the server ──
 
   dataFrame(id: number, length: number): void {
+    this.#check(frameType.data, 0, id, length);
     this.#uncredited += length;
     if (this.#uncredited >= connectionWindow / 2) {
       this.#output.write(uint32Frame(frameType.windowUpdate, 0, this.#uncredited));
       this.#uncredited = 0;
     }
-    if (id >= this.#nextStream || id % 2 === 0) this.#protocolError(`data on stream ${id}`);
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return;
+    stream.receiveWindow -= length;
+    if (stream.receiveWindow < 0)
+      throw new ProtocolError('more data than its window allows', errorCode.flowControl);
   }
 
   data(id: number, part: Buffer, end: boolean): void {
@@ -196,116 +236,79 @@ export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwne
   }
 
   frame(type: number, flags: number, id: number, payload: Buffer): void {
-    if (this.#closed !== undefined) return;
-    if (this.#block !== undefined && (type !== frameType.continuation || id !== this.#block.stream))
-      return this.#protocolError('a header block is interrupted');
-    if (this.#settle !== undefined) {
-      if (type !== frameType.settings) return this.#protocolError('its first frame is no SETTINGS');
-      this.#settle.resolve();
-      this.#settle = undefined;
-    }
+    this.#check(type, flags, id, payload.length);
     switch (type) {
       case frameType.data: {
         const padding = (payload[0] ?? 0) + 1;
-        if (padding > payload.length) return this.#protocolError('padding exceeds its frame');
+        if (padding > payload.length) throw new ProtocolError('padding exceeds its frame');
         // Padding counts for the window, too, and nobody will take it.
         this.#streams.get(id)?.credit(padding);
         const part = payload.subarray(1, payload.length - padding + 1);
         return this.data(id, part, (flags & flag.endStream) !== 0);
       }
       case frameType.headers:
-        return this.#onHeaders(flags, id, payload);
+        return this.#onHeaders(this.#headers.begin(flags, id, payload));
       case frameType.continuation:
-        return this.#onContinuation(flags, payload);
+        return this.#onHeaders(this.#headers.goOn(flags, id, payload));
       case frameType.rstStream:
-        return this.#onReset(id, payload);
+        return this.#onReset(id, payload.readUInt32BE());
       case frameType.settings:
         return this.#onSettings(flags, payload);
       case frameType.ping:
-        return this.#onPing(flags, payload);
+        // That an answer came has been heard already.
+        if ((flags & flag.ack) === 0) this.#acknowledge(frameType.ping, payload);
+        return;
       case frameType.goaway:
         return this.#onGoaway(payload);
       case frameType.windowUpdate:
-        return this.#onWindowUpdate(id, payload);
+        return this.#onWindowUpdate(id, payload.readUInt32BE() & greatestWindow);
       case frameType.pushPromise:
-        return this.#protocolError('it pushes, though we said that it must not');
+        throw new ProtocolError('it pushes, though we said that it must not');
       default: // RFC 9113, 5.5: unknown types are passed over.
     }
   }
 
-  tooLong(length: number): void {
-    this.#protocolError(`a frame of ${length} bytes`, errorCode.frameSize);
+  #check(type: number, flags: number, id: number, length: number): void {
+    if (this.#headers.isOpen && type !== frameType.continuation)
+      throw new ProtocolError('a header block is interrupted');
+    if (this.#settle !== undefined) this.#onFirst(type, flags);
+    checkFrame(type, flags, id, length, this.#nextStream);
   }
 
-  #onHeaders(flags: number, id: number, payload: Buffer): void {
-    let start = 0;
-    let padding = 0;
-    if (flags & flag.padded) padding = payload[start++] ?? 0;
-    if (flags & flag.priority) start += 5;
-    if (start + padding > payload.length) return this.#protocolError('padding exceeds its frame');
-    if (id === 0 || id >= this.#nextStream || id % 2 === 0)
-      return this.#protocolError(`headers on stream ${id}`);
-    this.#block = { stream: id, end: (flags & flag.endStream) !== 0, parts: [], bytes: 0 };
-    this.#onContinuation(flags, payload.subarray(start, payload.length - padding));
+  #onFirst(type: number, flags: number): void {
+    if (type !== frameType.settings || flags & flag.ack)
+      throw new ProtocolError('its first frame is no SETTINGS');
+    this.#settle?.resolve();
+    this.#settle = undefined;
+    if (!this.isBusy()) this.#socket.unref();
   }
 
-  #onContinuation(flags: number, payload: Buffer): void {
-    const block = this.#block;
-    if (block === undefined) return this.#protocolError('CONTINUATION of nothing');
-    block.parts.push(payload);
-    block.bytes += payload.length;
-    // Each frame counts something: endless empty ones must not be taken for ever either.
-    if (block.bytes + block.parts.length * 64 > maxHeaderBytes)
-      return this.#protocolError('a header block is too large', errorCode.enhanceYourCalm);
-    if ((flags & flag.endHeaders) === 0) return;
-    this.#block = undefined;
-    const [only = Buffer.alloc(0)] = block.parts;
-    const bytes = block.parts.length === 1 ? only : Buffer.concat(block.parts, block.bytes);
-    let fields: Header[];
-    try {
-      fields = this.#decoder.decode(bytes);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      return this.#protocolError(`its headers are broken: ${why}`, errorCode.compression);
-    }
+  #onHeaders(block: HeaderBlock | undefined): void {
+    if (block === undefined) return;
     const stream = this.#streams.get(block.stream);
     if (stream === undefined) return;
-    const [first] = fields;
+    const [first] = block.fields;
+    const isInterim = first?.[0] === ':status' && first[1].startsWith('1');
     // An interim answer says nothing yet.
-    if (first?.[0] === ':status' && first[1].startsWith('1')) return;
-    stream.handler.headers(fields);
+    if (!isInterim) stream.handler.headers(block.fields);
     if (block.end) this.#remoteEnd(stream);
   }
 
-  #onReset(id: number, payload: Buffer): void {
-    if (payload.length !== 4) return this.#protocolError('RST_STREAM has a wrong size');
+  #onReset(id: number, code: number): void {
     const stream = this.#streams.get(id);
     if (stream === undefined) return;
     this.#remove(stream);
-    const code = payload.readUInt32BE();
-    const name = errorNames[code] ?? `error ${code}`;
-    const error = this.#error(
-      code === errorCode.cancel
-        ? 'cancelled'
-        : code === errorCode.enhanceYourCalm
-          ? 'resource_exhausted'
-          : code === errorCode.refusedStream
-            ? 'unavailable'
-            : 'internal',
-      code === errorCode.refusedStream ? 'connection' : undefined,
-      `the server reset the stream: ${name}`,
-    );
-    const progress = code === errorCode.refusedStream ? 'unsent' : 'sent';
-    stream.handler.error(error.with({ progress }));
+    const [meaning, known] = resets.get(code) ?? otherReset;
+    const what = `the server reset the stream: ${errorNames[code] ?? `error ${code}`}`;
+    stream.handler.error(this.#error(meaning, what, known));
   }
 
   #onSettings(flags: number, payload: Buffer): void {
     if (flags & flag.ack) return;
-    if (payload.length % 6 !== 0) return this.#protocolError('SETTINGS have a wrong size');
     for (let at = 0; at < payload.length; at += 6) {
       this.#onSetting(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
     }
-    this.#output.write(frame(frameType.settings, flag.ack, 0, Buffer.alloc(0)));
+    this.#acknowledge(frameType.settings, Buffer.alloc(0));
     this.#beginWaiting();
     this.#sender.resume();
   }
@@ -316,54 +319,54 @@ export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwne
     } else if (id === setting.maxConcurrentStreams) {
       this.#peerMaxStreams = value;
     } else if (id === setting.initialWindowSize) {
-      if (value > greatestWindow)
-        return this.#protocolError('a window is too large', errorCode.flowControl);
+      checkWindow(value);
       for (const stream of this.#streams.values()) stream.sendWindow += value - this.#peerWindow;
       this.#peerWindow = value;
     } else if (id === setting.maxFrameSize) {
       if (value < leastMaxFrameSize || value >= 2 ** 24)
-        return this.#protocolError(`SETTINGS_MAX_FRAME_SIZE is ${value}`);
+        throw new ProtocolError(`SETTINGS_MAX_FRAME_SIZE is ${value}`);
       this.#sender.setMaxFrame(value);
     }
   }
 
-  #onPing(flags: number, payload: Buffer): void {
-    if (payload.length !== 8)
-      return this.#protocolError('PING has a wrong size', errorCode.frameSize);
-    // That an answer came has been heard already.
-    if ((flags & flag.ack) === 0) this.#output.write(frame(frameType.ping, flag.ack, 0, payload));
+  /** Answers a frame of the server's, unless it asks on and on without reading. */
+  #acknowledge(type: number, payload: Buffer): void {
+    if (++this.#owedAnswers > maxOwedAnswers)
+      throw new ProtocolError('it asks and does not read', errorCode.enhanceYourCalm);
+    this.#output.write(frame(type, flag.ack, 0, payload));
   }
 
   #onGoaway(payload: Buffer): void {
-    if (payload.length < 8) return this.#protocolError('GOAWAY has a wrong size');
     const last = payload.readUInt32BE() & greatestStream;
     const code = payload.readUInt32BE(4);
     const said = payload.toString('latin1', 8);
-    const why = `the server is going away: ${errorNames[code] ?? code}${said && ` (${said})`}`;
-    this.#goaway = this.#error('unavailable', 'connection', why);
-    for (const stream of [...this.#streams.values()].filter(({ id }) => id > last)) {
-      this.#remove(stream);
-      stream.handler.error(this.#goaway.with({ progress: 'unsent' }));
-    }
-    for (const stream of this.#waiting.keys()) {
-      stream.handler.error(this.#goaway.with({ progress: 'unsent' }));
-    }
+    const leaving = this.#broken(
+      `the server is going away: ${errorNames[code] ?? code}${said && ` (${said})`}`,
+    );
+    this.#leaving = leaving;
+    const waiting = [...this.#waiting.keys()];
+    // First of all: a stream that ends makes way for one that waits.
     this.#waiting.clear();
+    const unseen = [...this.#streams.values()].filter(({ id }) => id > last);
+    for (const stream of [...unseen, ...waiting]) {
+      this.#remove(stream);
+      stream.handler.error(leaving.with({ progress: 'unsent' }));
+    }
     this.#closeIfDone();
   }
 
-  #onWindowUpdate(id: number, payload: Buffer): void {
-    if (payload.length !== 4) return this.#protocolError('WINDOW_UPDATE has a wrong size');
-    const more = payload.readUInt32BE() & greatestWindow;
+  #onWindowUpdate(id: number, more: number): void {
+    if (more === 0) throw new ProtocolError('WINDOW_UPDATE of nothing');
     if (id === 0) {
-      if (more === 0 || !this.#sender.widen(more))
-        return this.#protocolError('a window is too large', errorCode.flowControl);
-    } else {
-      const stream = this.#streams.get(id);
-      if (stream === undefined) return;
-      stream.sendWindow += more;
+      checkWindow(this.#sender.widen(more));
+      this.#sender.resume();
+      return;
     }
-    this.#sender.resume();
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return;
+    stream.sendWindow += more;
+    checkWindow(stream.sendWindow);
+    this.#sender.send(stream);
   }
 
   // ── streams ──
@@ -371,7 +374,10 @@ export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwne
   #begin(stream: Http2Stream, fields: HeaderFields): void {
     stream.id = this.#nextStream;
     stream.sendWindow = this.#peerWindow;
+    stream.receiveWindow = streamWindow;
     this.#nextStream += 2;
+    if (this.#nextStream > greatestStream)
+      this.#leaving = this.#broken('all ids of its streams are used up');
     this.#streams.set(stream.id, stream);
     this.#sender.begin(stream, this.#encoder.encode(fields));
   }
@@ -385,6 +391,8 @@ export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwne
   }
 
   #remoteEnd(stream: Http2Stream): void {
+    // Given up by its handler meanwhile.
+    if (!this.#streams.has(stream.id)) return;
     // The server answered without the rest of our request: it need not come.
     if (!stream.localEnded)
       this.#output.write(uint32Frame(frameType.rstStream, stream.id, errorCode.cancel));
@@ -402,30 +410,31 @@ export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwne
     stream.release();
     if (this.#waiting.size > 0) this.#beginWaiting();
     else if (this.#streams.size === 0) this.#socket.unref();
-    if (this.#goaway !== undefined) this.#closeIfDone();
+    this.#closeIfDone();
   }
 
   #closeIfDone(): void {
-    if (this.#streams.size > 0 || this.#closed !== undefined) return;
-    this.#fail(this.#goaway ?? this.#error('unavailable', 'connection', 'it is going away'));
+    if (this.#leaving === undefined || this.isBusy()) return;
+    this.#goodbye(errorCode.noError);
+    this.#fail(this.#leaving);
   }
 
   // ── the connection ──
 
   #read(chunk: Buffer): void {
+    if (this.#closed !== undefined) return;
     this.#keepAlive.heard(chunk.length > frameHeaderSize + 8);
     if (this.#settle !== undefined && chunk.toString('latin1', 0, 5) === 'HTTP/') {
       const [line] = chunk.toString('latin1', 0, 60).split('\r\n', 1);
-      const message = `it speaks HTTP/1 ("${line}"), not gRPC: is this the gRPC port?`;
-      return this.#fail(this.#error('unavailable', 'protocol', message));
+      return this.#failProtocol(`it speaks HTTP/1 ("${line}"), not gRPC: is this the gRPC port?`);
     }
-    this.#reader.push(chunk);
-  }
-
-  #protocolError(what: string, code: number = errorCode.protocol): void {
-    if (this.#closed !== undefined) return;
-    this.#goodbye(code);
-    this.#fail(this.#error('unavailable', 'protocol', `the server breaks HTTP/2: ${what}`));
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#goodbye(error.code);
+      this.#failProtocol(`the server breaks HTTP/2: ${error.message}`);
+    }
   }
 
   #goodbye(code: number): void {
@@ -434,6 +443,10 @@ export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwne
     payload.writeUInt32BE(code, 4);
     this.#output.write(frame(frameType.goaway, 0, 0, payload));
     this.#output.flush();
+  }
+
+  #failProtocol(message: string): void {
+    this.#fail(this.#error('unavailable', message, { reason: 'protocol' }));
   }
 
   #fail(error: TritonError): void {
@@ -453,16 +466,17 @@ export class Http2Connection implements FrameVisitor, StreamOwner, KeepAliveOwne
     }
   }
 
-  #error(
-    code: 'unavailable' | 'internal' | 'cancelled' | 'resource_exhausted',
-    reason: TritonErrorReason | undefined,
-    message: string,
-    cause?: unknown,
-  ): TritonError {
-    return new TritonError(code, `${this.#endpoint}: ${message}`, {
-      reason,
-      endpoint: this.#endpoint,
-      cause,
-    });
+  #broken(message: string, known: TritonErrorOptions = {}): TritonError {
+    return this.#error('unavailable', message, { reason: 'connection', ...known });
   }
+
+  #error(code: TritonErrorCode, message: string, known: TritonErrorOptions): TritonError {
+    const endpoint = this.#endpoint;
+    return new TritonError(code, `${endpoint}: ${message}`, { endpoint, ...known });
+  }
+}
+
+function checkWindow(size: number): void {
+  if (size > greatestWindow)
+    throw new ProtocolError('a window is too large', errorCode.flowControl);
 }

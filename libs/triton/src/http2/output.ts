@@ -84,7 +84,6 @@ export class Output {
       return;
     }
     this.#socket.destroySoon();
-    if (!this.#socket.destroyed)
-      setTimeout(() => this.#socket.destroy(), lastWordsMs).unref();
+    if (!this.#socket.destroyed) setTimeout(() => this.#socket.destroy(), lastWordsMs).unref();
   }
 }

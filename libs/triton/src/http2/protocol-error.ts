@@ -1,4 +1,4 @@
-import { errorCode } from './frames.js';
+import { errorCode } from './error-codes.js';
 
 /** What the server sent breaks HTTP/2: the connection ends with `code` (RFC 9113, section 7). */
 export class ProtocolError extends Error {

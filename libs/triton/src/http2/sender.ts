@@ -4,7 +4,6 @@ import {
   frame,
   frameHeaderSize,
   frameType,
-  greatestWindow,
   leastMaxFrameSize,
   writeFrameHeader,
 } from './frames.js';
@@ -31,10 +30,10 @@ export class Sender {
     this.#maxFrame = size;
   }
 
-  /** Returns false if the window would exceed what HTTP/2 allows. */
-  widen(bytes: number): boolean {
+  /** Returns how wide the window is now. */
+  widen(bytes: number): number {
     this.#window += bytes;
-    return this.#window <= greatestWindow;
+    return this.#window;
   }
 
   /** Opens a stream that has its id and window: its head, and what data it has. */

@@ -219,10 +219,14 @@ it('reads a float as the shortest decimal where that is asked for', () => {
 describe('pieces', () => {
   it('are one, however often the slab is changed', () => {
     for (let count = 0; count < 2_000; count++) {
-      const texts = ['x'.repeat(count % 300), `${count}`];
-      const pieces = Everything.encode({ texts });
+      const value = {
+        texts: ['x'.repeat(count % 300)],
+        longs: Array.from({ length: count % 60 }, () => -count - 1),
+        doubles: [count],
+      };
+      const pieces = Everything.encode(value);
       expect(pieces).toHaveLength(1);
-      expect(Everything.decode(Buffer.concat(pieces)).texts).toEqual(texts);
+      expect(Everything.decode(Buffer.concat(pieces))).toMatchObject(value);
     }
   });
 
@@ -323,6 +327,9 @@ describe('messages that cannot be read', () => {
     expect(failure(() => Tree.decode(wire(Tree, chain(101))))).toMatchObject({
       reason: 'protocol',
     });
+    const wide = { children: Array.from({ length: 300 }, () => chain(1)) };
+    expect(Tree.decode(wire(Tree, wide))).toEqual(wide);
+    expect(Tree.decode(bytesOf('bb1f bc1f'.repeat(300)))).toEqual({ children: [] });
     const groups = bytesOf('bb1f'.repeat(100_000));
     expect(failure(() => Tree.decode(groups))).toMatchObject({ reason: 'protocol' });
   });
