@@ -34,7 +34,7 @@ import type {
   Transport,
   UnaryOperations,
 } from './transport.js';
-import type { Progress } from './triton-error.js';
+import { invalidArgument, type Progress } from './triton-error.js';
 
 export interface ClientOptions extends ConnectionOptions {
   /** Milliseconds of each call that answers once, waiting and retries included. Default 60,000; Infinity: no limit. */
@@ -143,8 +143,14 @@ export class TritonClient {
   }
 
   /** Needs `--model-control-mode=explicit`. Resolves when the model is loaded; default time-out 600,000 ms. */
-  loadModel(model: string | LoadRequest, options: CallOptions = {}): Promise<void> {
+  async loadModel(model: string | LoadRequest, options: CallOptions = {}): Promise<void> {
     const request = typeof model === 'string' ? { model } : model;
+    if (request.files !== undefined && request.config === undefined)
+      throw invalidArgument(
+        'files',
+        'no config with them',
+        'give the config that replaces config.pbtxt',
+      );
     this.#requests.forget(request);
     return this.#unary('RepositoryModelLoad', request, {
       timeoutMs: defaultLoadTimeoutMs,
@@ -153,7 +159,7 @@ export class TritonClient {
   }
 
   /** Resolves when the server has taken the request; the model goes when its requests are done. */
-  unloadModel(model: string | UnloadRequest, options: CallOptions = {}): Promise<void> {
+  async unloadModel(model: string | UnloadRequest, options: CallOptions = {}): Promise<void> {
     const request = typeof model === 'string' ? { model } : model;
     this.#requests.forget(request);
     return this.#unary('RepositoryModelUnload', request, {

@@ -23,6 +23,8 @@ export interface ConnectionOptions {
   readonly keepAliveMs?: number | undefined;
   /** How long that sign may take, before the connection counts as dead. Default 10,000. */
   readonly keepAliveTimeoutMs?: number | undefined;
+  /** HTTP only: connections at most, each of which carries one call or stream at a time; others wait. Default 64. */
+  readonly connections?: number | undefined;
   /** How requests are compressed; answers are accepted in any of them. Default: not at all. */
   readonly compression?: 'gzip' | 'deflate' | undefined;
   /** Bytes of the largest answer that is taken, after decompression. Default 2^31 - 1. */

@@ -4,7 +4,7 @@ import type { InferRequest } from './infer-request.js';
 import type { InferAnswer, InferMessage } from './protocol.js';
 import { PushQueue } from './push-queue.js';
 import type { CallContext, StreamAnswer, Transport } from './transport.js';
-import { TritonError } from './triton-error.js';
+import { type Progress, TritonError } from './triton-error.js';
 
 /** Answers of one request that wait for their reader, before the whole stream is asked to hold on. */
 const unreadAnswers = 256;
@@ -17,6 +17,7 @@ interface Pending {
   readonly answers: PushQueue<InferAnswer>;
   /** Stops watching its signal and deadline. */
   readonly stop: () => void;
+  progress: Progress;
   /** `performance.now()` of when it was sent or last answered. */
   heardAt: number;
 }
@@ -47,6 +48,8 @@ export class InferStream {
   /** Where a slow reader has caught up. */
   #room = Promise.withResolvers<void>();
   #held = false;
+  /** Requests that are not in `#requests` yet. */
+  #preparing = 0;
   #count = 0;
   /** Why nothing more can be asked. */
   #end: TritonError | undefined;
@@ -55,10 +58,13 @@ export class InferStream {
     this.#prepare = prepare;
     this.#stallMs = stallMs;
     const signals = context.signal === undefined ? [] : [context.signal];
+    const signal = AbortSignal.any([...signals, this.#cancel.signal]);
+    // A slow reader does not hold up the end.
+    signal.addEventListener('abort', () => this.#room.resolve());
     const answers = transport.stream({
       operation: 'ModelStreamInfer',
       requests: this.#requests,
-      context: { ...context, signal: AbortSignal.any([...signals, this.#cancel.signal]) },
+      context: { ...context, signal },
     });
     this.#reading = this.#read(answers);
     if (stallMs !== Infinity)
@@ -86,8 +92,9 @@ export class InferStream {
       onLeave: () => this.#settle(id),
     });
     const fail = (error: TritonError): void => {
+      const { progress } = this.#pending.get(id) ?? error;
       this.#settle(id);
-      answers.fail(error, { drop: true });
+      answers.fail(error.with({ progress }), { drop: true });
     };
     if (this.#end !== undefined) {
       fail(this.#end.with({ progress: 'unsent' }));
@@ -97,7 +104,8 @@ export class InferStream {
     const stop = watchLimits(context, fail);
     if (options.signal?.aborted) return answers;
     const givenId = request.id ?? '';
-    this.#pending.set(id, { givenId, answers, stop, heardAt: performance.now() });
+    const heardAt = performance.now();
+    this.#pending.set(id, { givenId, answers, stop, progress: 'unsent', heardAt });
     void this.#send(id, request, context).catch(fail);
     return answers;
   }
@@ -105,7 +113,7 @@ export class InferStream {
   /** No more requests. Resolves when those under way are answered to the end, or have failed. */
   async close(): Promise<void> {
     this.#end ??= new TritonError('cancelled', 'the stream is closed');
-    this.#requests.end();
+    if (this.#preparing === 0) this.#requests.end();
     await this.#reading;
   }
 
@@ -115,18 +123,29 @@ export class InferStream {
   }
 
   async #send(id: string, request: InferRequest, context: CallContext): Promise<void> {
-    const message = await this.#prepare(request, context);
-    if (!this.#pending.has(id)) return;
-    // Without an empty last answer, nobody could tell where a decoupled model's answers end.
-    const parameters = { ...message.parameters, triton_enable_empty_final_response: true };
-    this.#requests.push({ ...message, id, parameters });
+    this.#preparing++;
+    try {
+      const message = await this.#prepare(request, context);
+      const pending = this.#pending.get(id);
+      if (pending === undefined) return;
+      pending.progress = 'sent';
+      // Without an empty last answer, nobody could tell where a decoupled model's answers end.
+      const parameters = { ...message.parameters, triton_enable_empty_final_response: true };
+      this.#requests.push({ ...message, id, parameters });
+    } finally {
+      this.#preparing--;
+      if (this.#preparing === 0 && this.#end !== undefined) this.#requests.end();
+    }
   }
 
   async #read(stream: AsyncIterable<StreamAnswer>): Promise<void> {
     let end: TritonError;
     try {
       for await (const answer of stream) if (!this.#route(answer)) await this.#wait();
-      end = new TritonError('unavailable', 'the server ended the stream', { reason: 'connection' });
+      end = new TritonError('unavailable', 'the server ended the stream', {
+        reason: 'connection',
+        progress: 'sent',
+      });
     } catch (error) {
       end =
         error instanceof TritonError
@@ -136,9 +155,9 @@ export class InferStream {
     clearInterval(this.#stallTimer);
     this.#requests.end();
     this.#end ??= end;
-    for (const [id, { answers }] of this.#pending) {
+    for (const [id, { answers, progress }] of this.#pending) {
       this.#settle(id);
-      answers.fail(end);
+      answers.fail(end.with({ progress: end.progress === 'unsent' ? 'unsent' : progress }));
     }
   }
 
@@ -160,9 +179,10 @@ export class InferStream {
     pending.heardAt = performance.now();
     if (error !== undefined) {
       this.#settle(id);
-      pending.answers.fail(error);
+      pending.answers.fail(error.with({ progress: pending.progress }));
       return true;
     }
+    pending.progress = 'answered';
     const { triton_final_response: final, ...parameters } = answer.parameters;
     const isEmptyEnd = final === true && Object.keys(answer.outputs).length === 0;
     const hasRoom =
@@ -184,14 +204,14 @@ export class InferStream {
   #findStalled(): void {
     if (this.#held) return;
     const now = performance.now();
-    for (const [id, { heardAt, answers }] of this.#pending) {
+    for (const [id, { heardAt, answers, progress }] of this.#pending) {
       if (now - heardAt < this.#stallMs) continue;
       this.#settle(id);
       answers.fail(
         new TritonError(
           'deadline_exceeded',
           `the request was not answered for ${this.#stallMs} ms`,
-          { reason: 'stalled', progress: 'sent', operation: 'ModelStreamInfer' },
+          { reason: 'stalled', progress, operation: 'ModelStreamInfer' },
         ),
       );
     }

@@ -1,7 +1,8 @@
 import { invalidArgument } from './triton-error.js';
 
 /** Names that belong to the protocol itself. */
-const reserved = /^(:.*|grpc-.*|te|content-type|host|connection|transfer-encoding|content-length)$/;
+const reserved =
+  /^(:.*|grpc-.*|te|content-type|host|(proxy-)?connection|keep-alive|upgrade|transfer-encoding|content-length)$/;
 
 /**
  * A call's metadata as header fields. Throws `invalid_argument` naming a field that HTTP cannot carry, or that is not the

@@ -7,13 +7,16 @@ export interface PushQueueOptions {
   readonly onLeave?: (() => void) | undefined;
 }
 
+/** How much of what was read may still be held. */
+const dropAfter = 64;
+
 /** What is pushed on one side and read on the other. The error of `fail` is told once; then it is over. */
 export class PushQueue<T> implements AsyncIterableIterator<T, undefined> {
   readonly #limit: number;
   readonly #onRoom: () => void;
   readonly #onLeave: () => void;
   #values: { readonly value: T; readonly weight: number }[] = [];
-  /** Where reading goes on: what was read is dropped in one go. */
+  /** Where reading goes on. */
   #read = 0;
   #weight = 0;
   #waiting: PromiseWithResolvers<IteratorResult<T, undefined>>[] = [];
@@ -87,8 +90,9 @@ export class PushQueue<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   #take(weight: number): void {
-    if (++this.#read === this.#values.length) {
-      this.#values = [];
+    // What was read is dropped many at a time: a queue that is never empty must not keep it all.
+    if (++this.#read === this.#values.length || this.#read === dropAfter) {
+      this.#values.splice(0, this.#read);
       this.#read = 0;
     }
     const wasFull = this.#weight >= this.#limit;

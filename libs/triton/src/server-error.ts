@@ -14,6 +14,7 @@ export function serverError(
 ): TritonError {
   const meaning = readServerMessage(message);
   const better = meaning.code ?? code;
-  const reason = meaning.reason ?? (better === 'internal' ? 'model_error' : undefined);
+  const isUnknown = meaning.code === undefined && better === 'internal';
+  const reason = isUnknown ? 'model_error' : meaning.reason;
   return new TritonError(better, message, { progress: 'sent', ...known, reason });
 }

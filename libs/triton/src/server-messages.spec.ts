@@ -50,6 +50,32 @@ it.each([
     undefined,
   ],
   ["unexpected inference input 'X' for model 'identity'", 'invalid_argument', undefined],
+  [
+    "[request id: <id_unknown>] expected 1 inputs but got 0 inputs for model 'identity'. Got input(s) []",
+    'invalid_argument',
+    undefined,
+  ],
+  [
+    "unexpected size for input 'INPUT0', expecting 4 additional bytes for model 'identity'",
+    'invalid_argument',
+    undefined,
+  ],
+  ["unexpected additional input data for model 'identity'", 'invalid_argument', undefined],
+  [
+    "[request id: a] input byte size mismatch for input 'INPUT0' for model 'identity'. Expected 8",
+    'invalid_argument',
+    undefined,
+  ],
+  [
+    "[request id: a] inference request batch-size must be <= 8 for 'batched'",
+    'invalid_argument',
+    undefined,
+  ],
+  [
+    "parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified.",
+    'invalid_argument',
+    undefined,
+  ],
   ['failed to parse the request JSON buffer: Invalid value. at 11', 'invalid_argument', undefined],
   [
     "Unable to parse 'inputs': attempt to access non-existing object member 'inputs'",

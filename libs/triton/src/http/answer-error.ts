@@ -1,5 +1,4 @@
 import { serverError } from '../server-error.js';
-import { readServerMessage, type ServerMessage } from '../server-messages.js';
 import { TritonError, type TritonErrorCode } from '../triton-error.js';
 import type { HttpAnswer } from './http-message.js';
 import { excerpt, isObject } from './json-text.js';
@@ -25,12 +24,10 @@ const CODES: Readonly<Record<number, TritonErrorCode>> = {
 /** What a gateway before Triton answers in its own words; any other error without Triton's words is no Triton's. */
 const GATEWAY = new Set([401, 403, 408, 413, 429, 499, 500, 502, 503, 504]);
 
-const MODEL_ERROR: ServerMessage = { code: 'internal', reason: 'model_error' };
-
 /** The error of an answer whose status, or whose content, is no success. */
 export function answerError({ status, headers, body }: HttpAnswer): TritonError {
   const message = tritonMessage(body);
-  if (message !== undefined) return messageError(message, status);
+  if (message !== undefined) return serverError(CODES[status] ?? 'unknown', message, { status });
   const seen = `HTTP ${status}, ${headers['content-type'] ?? 'of no type'}: ${excerpt(body)}`;
   if (status === 400 && /https/i.test(body.subarray(0, 1_000).toString('latin1'))) {
     const text = `the server wants TLS on this port, so give an https: URL (it answers ${seen})`;
@@ -49,19 +46,12 @@ export function answerError({ status, headers, body }: HttpAnswer): TritonError 
   return new TritonError('unavailable', text, { reason: 'protocol', progress: 'sent', status });
 }
 
-/** The error that Triton's words and the status say; the words win. */
-function messageError(message: string, status: number): TritonError {
-  return serverError(CODES[status] ?? 'unknown', message, { progress: 'sent', status });
-}
-
 /**
  * The error of `/generate` and `/generate_stream` once the model was asked. Its status says nothing: 200 where an answer
  * came before, else left to chance, because Triton (2.51 to 2.69) makes it of an error that it has already freed.
  */
 export function generateError(message: string, status: number): TritonError {
-  const known = readServerMessage(message);
-  const { code = 'internal', reason } = known.code === undefined ? MODEL_ERROR : known;
-  return new TritonError(code, message, { reason, progress: 'sent', status });
+  return serverError('internal', message, { status });
 }
 
 /** Triton's message, if that is what the body is: `{"error": "…"}`. */

@@ -30,7 +30,8 @@ describe('GenerateStream', () => {
     stream.received(Buffer.concat([event({ n: 2 }), event({ n: 3 })]));
     expect(pause).toHaveBeenCalledTimes(1);
     stream.ended();
-    expect(await Array.fromAsync(answers)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+    for (const n of [1, 2, 3]) expect((await answers.next()).value).toEqual({ n });
+    expect(await answers.next()).toEqual({ done: true, value: undefined });
   });
 
   it('gives what came before the connection broke', async () => {

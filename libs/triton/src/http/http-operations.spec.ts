@@ -164,7 +164,7 @@ describe('answers', () => {
     [404, { error: "Request for unknown model: 'm' is not found" }, 'not_found', undefined],
     [500, { error: 'failed to parse the request JSON buffer: x' }, 'invalid_argument', undefined],
     [503, { error: '[request id: a] Exceeds maximum queue size' }, 'unavailable', 'queue_full'],
-    [500, { error: 'boo' }, 'internal', undefined],
+    [500, { error: 'boo' }, 'internal', 'model_error'],
     [501, { error: 'boo' }, 'unimplemented', undefined],
     [401, 'no', 'unauthenticated', undefined],
     [413, '<html>', 'resource_exhausted', 'too_large'],

@@ -24,7 +24,7 @@ import type { ConnectionOptions } from '../connection-options.js';
 import type { GenerateFields, InferAnswer } from '../protocol.js';
 import type { CallContext, Transport } from '../transport.js';
 import { httpTransport } from './http-transport.js';
-import { makeCertificate } from './stub-certificate.js';
+import { makeCertificate } from '../../../../test/support/stub-certificate.js';
 
 async function listen(server: TcpServer, scheme = 'http'): Promise<URL> {
   server.listen(0, '127.0.0.1');

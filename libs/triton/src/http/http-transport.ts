@@ -25,7 +25,7 @@ import { WholeAnswer } from './whole-answer.js';
 const UNREAD_BYTES = 65_536;
 
 /**
- * Triton's HTTP/REST protocol, with binary tensors, over up to 64 connections that are kept open. It has no
+ * Triton's HTTP/REST protocol, with binary tensors, over connections that are kept open, one for each call under way. It has no
  * `ModelStreamInfer`. Only inference requests are compressed, as Triton decompresses no others.
  *
  * @param url `http:` or `https:`; a path in it is put before Triton's own

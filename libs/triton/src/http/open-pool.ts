@@ -1,33 +1,32 @@
 import { buildConnector, Pool } from 'undici';
 import type { ConnectionOptions } from '../connection-options.js';
 
-/** Each carries one call at a time; further calls wait for one. */
 const MAX_CONNECTIONS = 64;
+/** An unused connection is closed after so long, milliseconds; TCP probes one that is used. HTTP/1.1 has no ping. */
+const IDLE_MS = 20_000;
 
 /** The connections to one server, made as they are needed. */
 export function openPool(url: URL, options: ConnectionOptions): Pool {
-  const { keepAliveMs = 20_000 } = options;
   return new Pool(url.origin, {
-    connections: MAX_CONNECTIONS,
+    connections: options.connections ?? MAX_CONNECTIONS,
     pipelining: 1,
     allowH2: false,
     // A call has its deadline; undici's own would end a model that thinks for long.
     headersTimeout: 0,
     bodyTimeout: 0,
-    // HTTP/1.1 has no ping: an unused connection is closed after that time, and TCP probes one that is used.
-    keepAliveTimeout: keepAliveMs,
-    connect: connector(options, keepAliveMs),
+    keepAliveTimeout: IDLE_MS,
+    connect: connector(options),
   });
 }
 
-function connector(
-  { tls = {}, connectTimeoutMs = 5_000 }: ConnectionOptions,
-  keepAliveMs: number,
-): buildConnector.connector {
+function connector({
+  tls = {},
+  connectTimeoutMs = 5_000,
+}: ConnectionOptions): buildConnector.connector {
   const connect = buildConnector({
     allowH2: false,
     timeout: connectTimeoutMs,
-    keepAliveInitialDelay: keepAliveMs,
+    keepAliveInitialDelay: IDLE_MS,
     ...(tls.ca !== undefined && { ca: [tls.ca].flat() }),
     ...(tls.cert !== undefined && { cert: tls.cert }),
     ...(tls.key !== undefined && { key: tls.key }),
