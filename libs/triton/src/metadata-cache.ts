@@ -1,6 +1,8 @@
 import type { ModelMetadata, ModelRef } from './protocol.js';
 import type { CallContext, Transport } from './transport.js';
 
+/** Streams have no deadline, but what comes before them must not hang: milliseconds. */
+const timeoutMs = 20_000;
 /** Models whose metadata is kept; the rest is asked for again. */
 const capacity = 1_000;
 
@@ -39,10 +41,11 @@ export class MetadataCache {
   }
 
   async #fetch({ model, version }: ModelRef, context: CallContext): Promise<ModelMetadata> {
+    const deadline = Math.min(context.deadline ?? Infinity, performance.now() + timeoutMs);
     const metadata = await this.#transport.unary({
       operation: 'ModelMetadata',
       request: { model, version },
-      context,
+      context: { ...context, deadline },
     });
     const key = keyOf({ model, version });
     const [oldest] = this.#known.keys();
