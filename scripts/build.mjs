@@ -10,6 +10,8 @@ import { progress } from './terminal.mjs';
 const DIST = path.join(ROOT, 'dist');
 const STAMP = path.join(DIST, '.stamp');
 const NEST = path.join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js');
+/** As nest-cli.json says, too. */
+const NO_SOURCES = /\.spec\.ts$|^libs\/triton\/(dist|examples)\//;
 const SETTINGS = ['package-lock.json', 'nest-cli.json', 'tsconfig.json', 'scripts/build.mjs'];
 
 /**
@@ -49,7 +51,7 @@ function listSources() {
       const names = readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' });
       return names.map((name) => path.join(folder, name));
     })
-    .filter((file) => !file.endsWith('.spec.ts') && statSync(path.join(ROOT, file)).isFile())
+    .filter((file) => !NO_SOURCES.test(file) && statSync(path.join(ROOT, file)).isFile())
     .toSorted();
 }
 

@@ -4,7 +4,7 @@ import { invalidArgument } from './triton-error.js';
 export interface CallOptions {
   /** Milliseconds of the whole call. Default: the client's for calls that answer once, none for streams. */
   readonly timeoutMs?: number | undefined;
-  /** Gives the call up, at the server too. */
+  /** Gives the call up with `cancelled`, and at the server too as far as the transport can. */
   readonly signal?: AbortSignal | undefined;
   /** Header fields of HTTP, metadata of gRPC. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;

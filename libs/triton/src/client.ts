@@ -37,7 +37,7 @@ import type {
 import { invalidArgument, type Progress } from './triton-error.js';
 
 export interface ClientOptions extends ConnectionOptions {
-  /** Milliseconds of each call that answers once, waiting and retries included. Default 60,000; Infinity: no limit. */
+  /** Milliseconds of each call that answers once (not of streams), waiting and retries included. Default 60,000; Infinity: no limit. */
   readonly timeoutMs?: number | undefined;
   /** The longest silence of a stream that owes answers, milliseconds. Default 60,000; Infinity: no limit. */
   readonly stallMs?: number | undefined;
@@ -153,8 +153,8 @@ export class TritonClient {
       );
     this.#requests.forget(request);
     return this.#unary('RepositoryModelLoad', request, {
-      timeoutMs: defaultLoadTimeoutMs,
       ...options,
+      timeoutMs: options.timeoutMs ?? defaultLoadTimeoutMs,
     });
   }
 
@@ -163,8 +163,8 @@ export class TritonClient {
     const request = typeof model === 'string' ? { model } : model;
     this.#requests.forget(request);
     return this.#unary('RepositoryModelUnload', request, {
-      timeoutMs: defaultLoadTimeoutMs,
       ...options,
+      timeoutMs: options.timeoutMs ?? defaultLoadTimeoutMs,
     });
   }
 
@@ -228,7 +228,10 @@ export class TritonClient {
     });
   }
 
-  /** Triton's generate extension: fields in, fields out; for a model that answers once. */
+  /**
+   * Triton's generate extension: fields in, fields out; for a model that answers once. Over HTTP, as with `infer`, a call that
+   * is given up goes on at the server.
+   */
   generate(request: GenerateRequest, options?: CallOptions): Promise<GenerateFields> {
     return this.#unary('Generate', request, options);
   }

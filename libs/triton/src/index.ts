@@ -19,7 +19,7 @@ export { httpTransport } from './http/http-transport.js';
 export type { InferRequest } from './infer-request.js';
 export type { InferStream } from './infer-stream.js';
 export { bf16, fp16 } from './half-floats.js';
-export { tensor, type TensorValues } from './make-tensor.js';
+export { type ElementValue, tensor, type TensorValues } from './make-tensor.js';
 export type * from './protocol.js';
 export { retries, type RetryOptions } from './retry.js';
 export { stallWatchdog } from './stall.js';

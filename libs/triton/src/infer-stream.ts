@@ -48,6 +48,8 @@ export class InferStream {
   /** Where a slow reader has caught up. */
   #room = Promise.withResolvers<void>();
   #held = false;
+  /** Resolves when the latest request is sent, or has failed. */
+  #sent = Promise.resolve();
   /** Requests that are not in `#requests` yet. */
   #preparing = 0;
   #count = 0;
@@ -106,7 +108,7 @@ export class InferStream {
     const givenId = request.id ?? '';
     const heardAt = performance.now();
     this.#pending.set(id, { givenId, answers, stop, progress: 'unsent', heardAt });
-    void this.#send(id, request, context).catch(fail);
+    this.#sent = this.#send(id, request, context, this.#sent).catch(fail);
     return answers;
   }
 
@@ -122,10 +124,17 @@ export class InferStream {
     this.#cancel.abort();
   }
 
-  async #send(id: string, request: InferRequest, context: CallContext): Promise<void> {
+  /** @param before the one before: a sequence needs its order, however long a model's metadata takes */
+  async #send(
+    id: string,
+    request: InferRequest,
+    context: CallContext,
+    before: Promise<void>,
+  ): Promise<void> {
     this.#preparing++;
     try {
       const message = await this.#prepare(request, context);
+      await before;
       const pending = this.#pending.get(id);
       if (pending === undefined) return;
       pending.progress = 'sent';
@@ -183,10 +192,9 @@ export class InferStream {
       return true;
     }
     pending.progress = 'answered';
-    const { triton_final_response: final, ...parameters } = answer.parameters;
+    const final = answer.parameters.triton_final_response;
     const isEmptyEnd = final === true && Object.keys(answer.outputs).length === 0;
-    const hasRoom =
-      isEmptyEnd || pending.answers.push({ ...answer, id: pending.givenId, parameters });
+    const hasRoom = isEmptyEnd || pending.answers.push({ ...answer, id: pending.givenId });
     if (!hasRoom) this.#room = Promise.withResolvers<void>();
     if (final === true) {
       this.#settle(id);

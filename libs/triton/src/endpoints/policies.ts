@@ -2,7 +2,7 @@
 export interface Candidate {
   /** `host:port`. */
   readonly address: string;
-  /** {@link hashText} of the address. */
+  /** A hash of the address, the same in every process. */
   readonly seed: number;
   /** Calls under way of this client. */
   readonly inFlight: number;

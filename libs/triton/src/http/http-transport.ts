@@ -1,4 +1,5 @@
 import type { Pool } from 'undici';
+import { checkConnection } from '../check-connection.js';
 import type { ConnectionOptions } from '../connection-options.js';
 import type { GenerateFields } from '../protocol.js';
 import { PushQueue } from '../push-queue.js';
@@ -44,7 +45,7 @@ class HttpTransport implements Transport {
   #closed = false;
 
   constructor(url: URL, options: ConnectionOptions) {
-    checkUrl(url, options);
+    checkConnection(url, options, ['http:', 'https:']);
     this.#pool = openPool(url, options);
     this.#endpoint = `${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`;
     this.#prefix = url.pathname.replace(/\/+$/, '');
@@ -126,26 +127,6 @@ class HttpTransport implements Transport {
 
 function closed(): TritonError {
   return new TritonError('cancelled', 'the transport was closed');
-}
-
-function checkUrl(
-  { protocol, username, password, search, hash }: URL,
-  { tls }: ConnectionOptions,
-): void {
-  if (protocol !== 'http:' && protocol !== 'https:') {
-    throw invalidArgument(
-      'url',
-      `${protocol} is not HTTP`,
-      'give http://host:port or https://host:port',
-    );
-  }
-  if (username || password || search || hash) {
-    const problem = 'has a user, a query or a fragment';
-    throw invalidArgument('url', problem, 'leave them out; give credentials as metadata');
-  }
-  if (tls && protocol === 'http:') {
-    throw invalidArgument('tls', 'without https:', 'give an https: URL, or leave it out');
-  }
 }
 
 async function theOne(
