@@ -59,7 +59,7 @@ test('an error reaches one of the readers that wait, the others hear the end', a
 });
 
 test('a full queue asks to hold on, and says when there is room', async () => {
-  const onRoom = vi.fn();
+  const onRoom = vi.fn<() => void>();
   const queue = new PushQueue<string>({ limit: 10, onRoom });
   expect(queue.push('a', 9)).toBe(true);
   expect(queue.push('b', 5)).toBe(false);
@@ -72,7 +72,7 @@ test('a full queue asks to hold on, and says when there is room', async () => {
 });
 
 test('a reader that leaves is told of, unless it was over', async () => {
-  const onLeave = vi.fn();
+  const onLeave = vi.fn<() => void>();
   const queue = new PushQueue<number>({ onLeave });
   queue.push(1);
   for await (const value of queue) {

@@ -1,4 +1,5 @@
 import { watchLimits } from '../call-limits.js';
+import { checkConnection } from '../check-connection.js';
 import type { ConnectionOptions } from '../connection-options.js';
 import { connect } from '../http2/connect.js';
 import type { HeaderFields, Http2Connection } from '../http2/http2-connection.js';
@@ -14,7 +15,7 @@ import type {
   UnaryCall,
   UnaryOperations,
 } from '../transport.js';
-import { TritonError } from '../triton-error.js';
+import { invalidArgument, TritonError, type TritonErrorOptions } from '../triton-error.js';
 import { GrpcGenerate } from './grpc-generate.js';
 import { GrpcCall } from './grpc-call.js';
 import { frameMessage } from './message-stream.js';
@@ -43,11 +44,17 @@ class GrpcTransport implements Transport {
   /** Per method: the fields that are the same in every call. */
   readonly #fields = new Map<string, HeaderFields>();
   readonly #generate = new GrpcGenerate(this);
+  /** The one for new calls. */
   #connection: Http2Connection | undefined;
+  /** With those that only finish the calls that they have. */
+  readonly #connections = new Set<Http2Connection>();
   #connecting: Promise<Http2Connection> | undefined;
-  #closed = false;
+  readonly #close = new AbortController();
 
   constructor(url: URL, options: ConnectionOptions) {
+    checkConnection(url, options, ['grpc:', 'grpcs:']);
+    if (url.pathname !== '' && url.pathname !== '/')
+      throw invalidArgument('url', 'has a path, which gRPC does not', 'leave it out');
     this.#options = options;
     this.#host = url.hostname.replace(/^\[|\]$/g, '');
     this.#port = Number(url.port || 8001);
@@ -66,6 +73,8 @@ class GrpcTransport implements Transport {
     >;
     return new Promise((resolve, reject) => {
       let answer: { readonly message: Buffer } | undefined;
+      // A call whose limits have passed already is over before there is anything to stop.
+      let stop = (): void => {};
       const names = { operation: call.operation, endpoint: this.#endpoint };
       const grpc = new GrpcCall(
         names,
@@ -77,17 +86,17 @@ class GrpcTransport implements Transport {
           done: (error) => {
             stop();
             if (error !== undefined) return reject(error);
+            if (answer === undefined) return reject(noAnswer().with(names));
             try {
-              if (answer === undefined) throw noAnswer();
               resolve(method.decode(answer.message));
             } catch (cause) {
-              reject(named(cause, names));
+              reject(named(cause, { ...names, progress: 'answered' }));
             }
           },
         },
         this.#maxMessageBytes,
       );
-      const stop = watchLimits(call.context, (error) => grpc.giveUp(error));
+      stop = watchLimits(call.context, (error) => grpc.giveUp(error));
       if (grpc.ended) return;
       try {
         const message = this.#frame(method.encode(call.request));
@@ -114,13 +123,9 @@ class GrpcTransport implements Transport {
   }
 
   close(): Promise<void> {
-    this.#closed = true;
-    this.#connection?.close();
-    this.#connection = undefined;
-    void this.#connecting?.then(
-      (connection) => connection.close(),
-      () => {},
-    );
+    this.#close.abort();
+    for (const connection of this.#connections) connection.close();
+    this.#connections.clear();
     return Promise.resolve();
   }
 
@@ -133,6 +138,7 @@ class GrpcTransport implements Transport {
       onRoom: () => grpc.resume(),
       onLeave: () => grpc.giveUp(new TritonError('cancelled', 'the reader left')),
     });
+    let stop = (): void => {};
     let stopSending = (): void => {};
     const grpc = new GrpcCall(
       names,
@@ -152,7 +158,7 @@ class GrpcTransport implements Transport {
       },
       this.#maxMessageBytes,
     );
-    const stop = watchLimits(call.context, (error) => grpc.giveUp(error));
+    stop = watchLimits(call.context, (error) => grpc.giveUp(error));
     if (grpc.ended) return queue;
     const { path } = modelStreamInfer;
     try {
@@ -219,23 +225,30 @@ class GrpcTransport implements Transport {
       const fields = this.#headers(path, metadata, context.deadline);
       const stream = connection.request(fields, grpc, pieces, end);
       grpc.bind(connection, stream);
-      onBegin?.(stream);
+      if (!grpc.ended) onBegin?.(stream);
     };
     const connection = this.#connection;
     if (connection?.usable) begin(connection);
-    else this.#connect().then(begin, (error: TritonError) => grpc.error(error));
+    else
+      this.#connect()
+        .then(begin)
+        .catch((error: unknown) => grpc.error(named(error, {})));
   }
 
   /** One attempt at a time, for all who wait. */
   #connect(): Promise<Http2Connection> {
-    if (this.#closed) {
+    const { signal } = this.#close;
+    if (signal.aborted) {
       return Promise.reject(
         new TritonError('cancelled', 'the client is closed', { endpoint: this.#endpoint }),
       );
     }
-    this.#connecting ??= connect(this.#host, this.#port, this.#secure, this.#options)
+    this.#connecting ??= connect(this.#host, this.#port, this.#secure, this.#options, signal)
       .then((connection) => {
+        for (const old of this.#connections) if (old.closed) this.#connections.delete(old);
+        this.#connections.add(connection);
         this.#connection = connection;
+        if (signal.aborted) connection.close();
         return connection;
       })
       .finally(() => {
@@ -302,10 +315,10 @@ function noAnswer(): TritonError {
   });
 }
 
-function named(error: unknown, names: { operation: string; endpoint: string }): TritonError {
-  if (error instanceof TritonError) return error.with(names);
+function named(error: unknown, known: TritonErrorOptions): TritonError {
+  if (error instanceof TritonError) return error.with(known);
   return new TritonError('internal', error instanceof Error ? error.message : String(error), {
-    ...names,
+    ...known,
     cause: error,
   });
 }

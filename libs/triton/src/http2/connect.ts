@@ -1,5 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { checkServerIdentity, connect as connectTls } from 'node:tls';
+import { LONGEST_DELAY } from '../call-limits.js';
 import type { ConnectionOptions } from '../connection-options.js';
 import { TritonError } from '../triton-error.js';
 import { Http2Connection } from './http2-connection.js';
@@ -13,16 +14,17 @@ export const connectionDefaults = {
 
 /**
  * Opens an HTTP/2 connection, up to the server's first words. Rejects with TritonError `unavailable`: reason `connection`,
- * `tls` or `protocol`.
+ * `tls` or `protocol`, or with `cancelled`.
  *
- * @param endpoint `host:port`
  * @param secure whether to speak TLS
+ * @param signal gives it up
  */
 export async function connect(
   host: string,
   port: number,
   secure: boolean,
   options: ConnectionOptions,
+  signal: AbortSignal,
 ): Promise<Http2Connection> {
   const { connectTimeoutMs, keepAliveMs, keepAliveTimeoutMs } = withDefaults(options);
   const endpoint = `${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -32,7 +34,13 @@ export async function connect(
     `${endpoint}: no ${secure ? 'TLS and HTTP/2' : 'HTTP/2'} connection within ${connectTimeoutMs} ms`,
     { reason: 'connection', endpoint },
   );
-  const timer = setTimeout(() => socket.destroy(timeout), connectTimeoutMs);
+  const cancelled = new TritonError('cancelled', 'the client was closed', { endpoint });
+  const timer = setTimeout(
+    () => socket.destroy(timeout),
+    Math.min(connectTimeoutMs, LONGEST_DELAY),
+  );
+  const cancel = (): void => void socket.destroy(cancelled);
+  signal.addEventListener('abort', cancel);
   try {
     await opened(socket, secure, endpoint);
     // Finds a peer that is gone without a word, on an otherwise quiet connection.
@@ -42,9 +50,10 @@ export async function connect(
     return connection;
   } catch (error) {
     socket.destroy();
-    throw socket.errored === timeout ? timeout : error;
+    throw [timeout, cancelled].find((own) => own === socket.errored) ?? error;
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener('abort', cancel);
   }
 }
 
@@ -70,6 +79,7 @@ function open(
     ALPNProtocols: ['h2'],
     // An address is no name that TLS could ask for; it is still compared with the certificate.
     servername: isIP(servername) ? '' : servername,
+    checkServerIdentity: (_, certificate) => checkServerIdentity(servername, certificate),
     ca: tls.ca === undefined ? undefined : [tls.ca].flat(),
     cert: tls.cert,
     key: tls.key,
@@ -96,7 +106,7 @@ function opened(socket: Socket, secure: boolean, endpoint: string): Promise<void
       if (error instanceof TritonError) reject(error);
       else if (connected && secure && error.code !== 'ECONNRESET')
         refuse(tlsWords(error), 'tls', error);
-      else refuse(error.message, 'connection', error);
+      else refuse(connectionWords(error), 'connection', error);
     });
     socket.once('close', () => {
       refuse(
@@ -105,6 +115,12 @@ function opened(socket: Socket, secure: boolean, endpoint: string): Promise<void
       );
     });
   });
+}
+
+/** A name with several addresses fails with the errors of all, and no words of its own. */
+function connectionWords(error: Error): string {
+  if (!(error instanceof AggregateError)) return error.message;
+  return error.errors.map((it) => (it instanceof Error ? it.message : String(it))).join(', ');
 }
 
 function tlsWords(error: NodeJS.ErrnoException): string {
