@@ -104,9 +104,10 @@ export class TritonClient {
     return this.#unary('ServerReady', {}, options);
   }
 
-  /** As grpc.health.v1 has it; `service`: a model, over HTTP only. */
-  health(service?: string, options?: CallOptions): Promise<HealthStatus> {
-    return this.#unary('HealthCheck', { service }, options);
+  /** As grpc.health.v1 has it. With a model: whether that is ready, as Triton knows no service but the whole server. */
+  async health(model?: string | ModelRef, options?: CallOptions): Promise<HealthStatus> {
+    if (model === undefined) return this.#unary('HealthCheck', {}, options);
+    return (await this.modelReady(model, options)) ? 'serving' : 'not_serving';
   }
 
   serverMetadata(options?: CallOptions): Promise<ServerMetadata> {

@@ -17,6 +17,7 @@ const KNOWN: readonly (readonly [RegExp, ServerMessage])[] = [
   // The model has no version, or none that is loaded: also while it is still loading for the first time.
   [/\bRequest for unknown model\b/, { code: 'not_found' }],
   [/^requested model '.*' is not available$/s, { code: 'not_found' }],
+  [/^requested model version is not available for model '/, { code: 'not_found' }],
   [/^Server not ready$/, { code: 'unavailable' }],
   [/\bExceeds maximum queue size$/, { code: 'unavailable', reason: 'queue_full' }],
   [/\bRequest timeout expired$/, { code: 'unavailable', reason: 'queue_timeout' }],
@@ -34,6 +35,8 @@ const KNOWN: readonly (readonly [RegExp, ServerMessage])[] = [
   [/\bdata-type is '.*', but model '.*' expects '/s, { code: 'invalid_argument' }],
   [/\bunexpected (shape|size|inference) (for )?(input|output) '/, { code: 'invalid_argument' }],
   [/\bunexpected (additional input data|explicit tensor data) for /, { code: 'invalid_argument' }],
+  [/\bexpected number of inputs between \d+ and \d+ /, { code: 'invalid_argument' }],
+  [/^invalid argument for --/, { code: 'invalid_argument' }],
   [/\bexpected \d+ inputs but got \d+ inputs for model '/, { code: 'invalid_argument' }],
   [/\binput byte size mismatch for input '/, { code: 'invalid_argument' }],
   [/\binput '.*' batch size does not match other inputs /s, { code: 'invalid_argument' }],

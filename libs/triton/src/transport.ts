@@ -32,8 +32,8 @@ export interface UnaryOperations {
   RepositoryModelUnload: [UnloadRequest, void];
   TraceSetting: [TraceSettingsRequest, TraceSettings];
   LogSettings: [{ readonly settings?: LogSettings | undefined }, LogSettings];
-  /** grpc.health.v1; the empty service is the whole server. */
-  HealthCheck: [{ readonly service?: string | undefined }, HealthStatus];
+  /** grpc.health.v1, of the whole server: Triton knows no other service. */
+  HealthCheck: [Record<string, never>, HealthStatus];
   ModelInfer: [InferMessage, InferAnswer];
   Generate: [GenerateRequest, GenerateFields];
 }

@@ -9,6 +9,7 @@ import { metadataFields } from '../metadata-fields.js';
 import { PushQueue } from '../push-queue.js';
 import type {
   CallContext,
+  StreamAnswer,
   StreamCall,
   StreamOperations,
   Transport,
@@ -43,7 +44,7 @@ class GrpcTransport implements Transport {
   readonly #maxMessageBytes: number;
   /** Per method: the fields that are the same in every call. */
   readonly #fields = new Map<string, HeaderFields>();
-  readonly #generate = new GrpcGenerate(this);
+  readonly #generate: GrpcGenerate;
   /** The one for new calls. */
   #connection: Http2Connection | undefined;
   /** With those that only finish the calls that they have. */
@@ -61,6 +62,11 @@ class GrpcTransport implements Transport {
     this.#secure = url.protocol === 'grpcs:';
     this.#endpoint = `${url.hostname}:${this.#port}`;
     this.#maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
+    this.#generate = new GrpcGenerate(
+      this,
+      (request, context, operation) => this.#streamInfer([request], context, operation),
+      this.#endpoint,
+    );
   }
 
   unary<O extends keyof UnaryOperations>(call: UnaryCall<O>): Promise<UnaryOperations[O][1]> {
@@ -118,7 +124,8 @@ class GrpcTransport implements Transport {
     }
     const infer = call as StreamCall<'ModelStreamInfer'>;
     return {
-      [Symbol.asyncIterator]: () => this.#streamInfer(infer),
+      [Symbol.asyncIterator]: () =>
+        this.#streamInfer(infer.requests, infer.context, infer.operation),
     } as AsyncIterable<StreamOperations[O][1]>;
   }
 
@@ -130,10 +137,12 @@ class GrpcTransport implements Transport {
   }
 
   #streamInfer(
-    call: StreamCall<'ModelStreamInfer'>,
-  ): AsyncIterator<StreamOperations['ModelStreamInfer'][1], undefined> {
-    const names = { operation: call.operation, endpoint: this.#endpoint };
-    const queue = new PushQueue<StreamOperations['ModelStreamInfer'][1]>({
+    requests: StreamCall<'ModelStreamInfer'>['requests'],
+    context: CallContext,
+    operation: string,
+  ): PushQueue<StreamAnswer> {
+    const names = { operation, endpoint: this.#endpoint };
+    const queue = new PushQueue<StreamAnswer>({
       limit: unreadBytes,
       onRoom: () => grpc.resume(),
       onLeave: () => grpc.giveUp(new TritonError('cancelled', 'the reader left')),
@@ -158,18 +167,15 @@ class GrpcTransport implements Transport {
       },
       this.#maxMessageBytes,
     );
-    stop = watchLimits(call.context, (error) => grpc.giveUp(error));
+    stop = watchLimits(context, (error) => grpc.giveUp(error));
     if (grpc.ended) return queue;
     const { path } = modelStreamInfer;
     try {
-      if (Symbol.iterator in call.requests) {
-        const messages = [...call.requests].flatMap((it) =>
-          this.#frame(modelStreamInfer.encode(it)),
-        );
-        this.#start(grpc, path, call.context, messages, true);
+      if (Symbol.iterator in requests) {
+        const messages = [...requests].flatMap((it) => this.#frame(modelStreamInfer.encode(it)));
+        this.#start(grpc, path, context, messages, true);
       } else {
-        const { requests } = call;
-        this.#start(grpc, path, call.context, [], false, (stream) => {
+        this.#start(grpc, path, context, [], false, (stream) => {
           stopSending = this.#sendAll(grpc, stream, requests);
         });
       }

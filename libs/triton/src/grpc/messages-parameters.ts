@@ -15,9 +15,16 @@ export function writeParameters(
   if (parameters === undefined) return undefined;
   const written: Record<string, InferParameter> = {};
   for (const name of Object.keys(parameters)) {
-    putEntry(written, name, writeParameter(`${where}.${name}`, parameters[name]));
+    const value = writeParameter(`${where}.${name}`, parameters[name]);
+    putEntry(written, name, name === 'priority' ? unsigned(value) : value);
   }
   return written;
+}
+
+/** Triton's priority is the one parameter that is unsigned by nature. */
+function unsigned(value: InferParameter): InferParameter {
+  const { int64_param: int } = value;
+  return int !== undefined && int >= 0 ? { uint64_param: int } : value;
 }
 
 /** HTTP would send it as JSON: what JSON cannot hold is refused here, too. */

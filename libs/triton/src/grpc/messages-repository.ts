@@ -1,6 +1,7 @@
 import { bool, bytes, int64, map, nested, oneof, repeated, string } from '../protobuf/fields.js';
 import { message, type MessageInit } from '../protobuf/message.js';
 import type { LoadRequest, UnloadRequest } from '../protocol.js';
+import { writeJson } from '../write-json.js';
 
 // Numbers and names: grpc_service.proto of github.com/triton-inference-server/common (BSD-3-Clause).
 
@@ -56,7 +57,7 @@ export function writeLoad({
   return {
     model_name: model,
     parameters: {
-      ...(config && { config: { string_param: JSON.stringify(config) } }),
+      ...(config && { config: { string_param: writeJson('config', config) } }),
       ...Object.fromEntries(contents),
     },
   };

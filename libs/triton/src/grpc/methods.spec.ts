@@ -246,7 +246,6 @@ describe('ModelStreamInfer', () => {
     const error = new TritonError('internal', 'no', {
       reason: 'model_error',
       progress: 'sent',
-      operation: 'ModelStreamInfer',
     });
     expect(read({ infer_response, error_message: 'no' })).toEqual({ answer, error });
     expect(read({ error_message: 'no' })).toEqual({

@@ -103,7 +103,7 @@ export const grpcMethods: {
   }),
   HealthCheck: method({
     path: '/grpc.health.v1.Health/Check',
-    request: [servers.HealthCheckRequest, ({ service }) => ({ service })],
+    request: [servers.HealthCheckRequest, () => ({})],
     answer: [servers.HealthCheckResponse, servers.readHealth],
   }),
   ModelInfer: method({
@@ -122,7 +122,7 @@ export const modelStreamInfer: GrpcMethod<InferMessage, StreamAnswer> = method({
     ({ error_message: error, infer_response = ModelInferResponse.empty() }) => {
       const answer = readInfer(infer_response);
       if (error === '') return { answer };
-      return { error: serverError('internal', error, { operation: 'ModelStreamInfer' }), answer };
+      return { error: serverError('internal', error, {}), answer };
     },
   ],
 });

@@ -8,7 +8,6 @@ const CODES: Readonly<Record<number, TritonErrorCode>> = {
   401: 'unauthenticated',
   403: 'permission_denied',
   404: 'not_found',
-  405: 'unimplemented',
   408: 'deadline_exceeded',
   409: 'aborted',
   413: 'resource_exhausted',
@@ -27,7 +26,9 @@ const GATEWAY = new Set([401, 403, 408, 413, 429, 499, 500, 502, 503, 504]);
 /** The error of an answer whose status, or whose content, is no success. */
 export function answerError({ status, headers, body }: HttpAnswer): TritonError {
   const message = tritonMessage(body);
-  if (message !== undefined) return serverError(CODES[status] ?? 'unknown', message, { status });
+  // Triton's port of metrics refuses a POST in these words.
+  if (message !== undefined && status !== 405)
+    return serverError(CODES[status] ?? 'unknown', message, { status });
   const seen = `HTTP ${status}, ${headers['content-type'] ?? 'of no type'}: ${excerpt(body)}`;
   if (status === 400 && /https/i.test(body.subarray(0, 1_000).toString('latin1'))) {
     const text = `the server wants TLS on this port, so give an https: URL (it answers ${seen})`;
@@ -51,7 +52,10 @@ export function answerError({ status, headers, body }: HttpAnswer): TritonError 
  * came before, else left to chance, because Triton (2.51 to 2.69) makes it of an error that it has already freed.
  */
 export function generateError(message: string, status: number): TritonError {
-  return serverError('internal', message, { status });
+  return serverError('internal', message, {
+    status,
+    progress: status === 200 ? 'answered' : 'sent',
+  });
 }
 
 /** Triton's message, if that is what the body is: `{"error": "…"}`. */

@@ -3,7 +3,9 @@ import type { Dispatcher } from 'undici';
 import { watchLimits } from '../call-limits.js';
 import type { CallContext } from '../transport.js';
 import type { Progress, TritonError } from '../triton-error.js';
-import { connectionError } from './connection-error.js';
+import { connectionError } from '../connection-error.js';
+
+const expected = { protocol: 'HTTP/1.1', plain: 'http:', secure: 'https:', port: 'HTTP' } as const;
 
 /** Takes what an exchange brings; nothing comes after `ended` or `failed`. What it throws fails the exchange. */
 export interface Receiver {
@@ -78,7 +80,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    if (!this.#over) this.#fail(connectionError(error, this.#endpoint, this.#progress));
+    if (!this.#over) this.#fail(connectionError(error, this.#endpoint, this.#progress, expected));
   }
 
   get #progress(): Progress {

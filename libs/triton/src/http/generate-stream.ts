@@ -51,7 +51,6 @@ export class GenerateStream implements Receiver {
     let hasRoom = true;
     for (const event of this.#reader.read(chunk)) {
       hasRoom = this.#outlet.answers.push(this.#fields(event), event.length);
-      this.answered = true;
     }
     if (!hasRoom) this.#outlet.pause();
   }
@@ -71,9 +70,14 @@ export class GenerateStream implements Receiver {
   }
 
   #fields(event: Buffer): GenerateFields {
+    const before = this.answered;
+    this.answered = true;
     const fields = readJson(event);
     const message = errorText(fields);
-    if (message !== undefined) throw generateError(message, this.#status);
+    if (message !== undefined) {
+      this.answered = before;
+      throw generateError(message, this.#status);
+    }
     if (!isObject(fields)) throw broken("the model's answer is no JSON object");
     return fields as GenerateFields;
   }

@@ -34,7 +34,6 @@ describe('requests', () => {
       sent('TraceSetting', { model: 'm' }),
       sent('LogSettings', {}),
       sent('HealthCheck', {}),
-      sent('HealthCheck', { service: 'm' }),
     ];
     expect(paths.map(({ method, path }) => `${method} ${path}`)).toEqual([
       'GET /v2/health/live',
@@ -49,7 +48,6 @@ describe('requests', () => {
       'GET /v2/models/m/trace/setting',
       'GET /v2/logging',
       'GET /v2/health/ready',
-      'GET /v2/models/m/ready',
     ]);
   });
 

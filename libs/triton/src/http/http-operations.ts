@@ -15,8 +15,9 @@ import type { GenerateRequest, UnaryOperations } from '../transport.js';
 import { invalidArgument, TritonError } from '../triton-error.js';
 import { answerError, generateError, tritonMessage } from './answer-error.js';
 import type { HttpAnswer, HttpOperation, HttpRequest } from './http-message.js';
-import { readInfer, writeInfer } from './infer-body.js';
-import { asText, checkText, isObject, type JsonObject, readJson, writeJson } from './json-text.js';
+import { JSON_LENGTH_HEADER, readInfer, writeInfer } from './infer-body.js';
+import { checkText, writeJson } from '../write-json.js';
+import { asText, isObject, type JsonObject, readJson } from './json-text.js';
 import { modelStatistics } from './model-statistics.js';
 
 /**
@@ -93,8 +94,7 @@ export const httpOperations: { readonly [O in keyof UnaryOperations]: HttpOperat
     decode: (answer) => object(answer, ['log_verbose_level']) as LogSettings,
   },
   HealthCheck: {
-    encode: ({ service = '' }) =>
-      get(service === '' ? '/v2/health/ready' : modelPath({ model: service }, '/ready')),
+    encode: () => get('/v2/health/ready'),
     decode: (answer) => (readiness(answer) ? 'serving' : 'not_serving'),
   },
   ModelInfer: {
@@ -104,7 +104,11 @@ export const httpOperations: { readonly [O in keyof UnaryOperations]: HttpOperat
       ...writeInfer(message),
     }),
     decode: (answer) => {
-      if (answer.status !== 200) throw answerError(answer);
+      const { headers } = answer;
+      // Of a web server, whose 200 says nothing.
+      const isTriton =
+        JSON_LENGTH_HEADER in headers || /\bjson\b/i.test(headers['content-type'] ?? '');
+      if (answer.status !== 200 || !isTriton) throw answerError(answer);
       return readInfer(answer);
     },
   },

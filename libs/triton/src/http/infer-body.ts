@@ -10,17 +10,10 @@ import type {
 import { rawByteLength, rawPieces, readRawTensor } from '../raw-tensor.js';
 import { elementCount } from '../shape.js';
 import type { Tensor } from '../tensor.js';
+import { checkNumber, checkText } from '../write-json.js';
 import { invalidArgument, TritonError } from '../triton-error.js';
 import type { HttpAnswer } from './http-message.js';
-import {
-  asText,
-  broken,
-  checkNumber,
-  checkText,
-  isObject,
-  type JsonObject,
-  readJson,
-} from './json-text.js';
+import { asText, broken, isObject, type JsonObject, readJson } from './json-text.js';
 
 /** Where the JSON of a request or an answer ends and binary tensors begin. */
 export const JSON_LENGTH_HEADER = 'inference-header-content-length';

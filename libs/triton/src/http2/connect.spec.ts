@@ -94,7 +94,7 @@ test.each([
   );
   await expect(open(port, { secure: true, tls: { ca: cert } })).rejects.toMatchObject({
     code: 'unavailable',
-    reason: 'tls',
+    reason: 'protocol',
   });
 });
 
@@ -130,7 +130,7 @@ test('a server that hangs up', async () => {
   await expect(open(port)).rejects.toMatchObject({
     code: 'unavailable',
     reason: 'connection',
-    message: `127.0.0.1:${port}: the server closed the connection`,
+    message: `127.0.0.1:${port}: the server closed the connection before it spoke HTTP/2: is this its gRPC port?`,
   });
 });
 

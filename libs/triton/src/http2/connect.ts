@@ -1,9 +1,12 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls } from 'node:tls';
 import { LONGEST_DELAY } from '../call-limits.js';
+import { connectionError, notSpoken } from '../connection-error.js';
 import type { ConnectionOptions } from '../connection-options.js';
 import { TritonError } from '../triton-error.js';
 import { Http2Connection } from './http2-connection.js';
+
+const expected = { protocol: 'HTTP/2', plain: 'grpc:', secure: 'grpcs:', port: 'gRPC' } as const;
 
 export const connectionDefaults = {
   connectTimeoutMs: 5_000,
@@ -46,7 +49,9 @@ export async function connect(
     // Finds a peer that is gone without a word, on an otherwise quiet connection.
     socket.setKeepAlive(true, 20_000);
     const connection = new Http2Connection({ socket, endpoint, keepAliveMs, keepAliveTimeoutMs });
-    await connection.ready;
+    await connection.ready.catch((error: unknown) => {
+      throw explained(error, secure, endpoint);
+    });
     return connection;
   } catch (error) {
     socket.destroy();
@@ -89,43 +94,34 @@ function open(
 
 function opened(socket: Socket, secure: boolean, endpoint: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    let connected = false;
-    const refuse = (message: string, reason: 'connection' | 'tls', cause?: unknown): void =>
-      reject(
-        new TritonError('unavailable', `${endpoint}: ${message}`, { reason, endpoint, cause }),
-      );
+    const refuse = (error: unknown): void =>
+      reject(connectionError(error, endpoint, 'unsent', expected));
     socket.once('connect', () => {
-      connected = true;
       if (!secure) resolve();
     });
     socket.once('secureConnect', () => {
-      if ('alpnProtocol' in socket && socket.alpnProtocol === 'h2') resolve();
-      else refuse('the server speaks TLS, but not HTTP/2: is this the gRPC port?', 'tls');
+      if ('alpnProtocol' in socket && socket.alpnProtocol === 'h2') return resolve();
+      const reason = 'protocol';
+      refuse(new TritonError('unavailable', `${endpoint}: ${notSpoken(expected)}`, { reason }));
     });
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      if (error instanceof TritonError) reject(error);
-      else if (connected && secure && error.code !== 'ECONNRESET')
-        refuse(tlsWords(error), 'tls', error);
-      else refuse(connectionWords(error), 'connection', error);
-    });
-    socket.once('close', () => {
-      refuse(
-        `the server closed the connection${secure ? ' during the TLS handshake' : ''}`,
-        secure && connected ? 'tls' : 'connection',
-      );
-    });
+    socket.once('error', refuse);
+    socket.once('close', () => refuse(new Error('the server closed the connection')));
   });
 }
 
-/** A name with several addresses fails with the errors of all, and no words of its own. */
-function connectionWords(error: Error): string {
-  if (!(error instanceof AggregateError)) return error.message;
-  return error.errors.map((it) => (it instanceof Error ? it.message : String(it))).join(', ');
-}
-
-function tlsWords(error: NodeJS.ErrnoException): string {
-  if (error.code === 'CERT_HAS_EXPIRED') return "the server's certificate has expired";
-  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/.test(error.code ?? ''))
-    return 'what answers does not speak TLS: is it a plain port (grpc:, not grpcs:)?';
-  return `TLS failed: ${error.message}`;
+/** What broke before the server's first words may be no fault of the connection. */
+function explained(error: unknown, secure: boolean, endpoint: string): unknown {
+  if (!(error instanceof TritonError) || error.reason !== 'connection') return error;
+  // With TLS 1.3 a server judges our certificate after our side of the handshake is done.
+  const [words, reason] = secure
+    ? (['does it want another client certificate (tls.cert, tls.key)?', 'tls'] as const)
+    : (['is this its gRPC port?', 'connection'] as const);
+  const told = connectionError(error.cause ?? error, endpoint, 'unsent', expected);
+  if (told.reason !== 'connection') return told;
+  const { cause } = error;
+  return new TritonError('unavailable', `${error.message} before it spoke HTTP/2: ${words}`, {
+    reason,
+    endpoint,
+    cause,
+  });
 }

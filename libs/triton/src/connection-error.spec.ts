@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { TritonError } from '../triton-error.js';
+import { TritonError } from './triton-error.js';
 import { connectionError } from './connection-error.js';
+
+const http = { protocol: 'HTTP/1.1', plain: 'http:', secure: 'https:', port: 'HTTP' } as const;
 
 function coded(code: string, message = 'words of Node'): Error {
   return Object.assign(new Error(message), { code });
@@ -22,7 +24,7 @@ describe('connectionError', () => {
     ['UND_ERR_HEADERS_OVERFLOW', 'protocol', 'does not speak HTTP/1.1'],
   ])('explains %s', (code, reason, words) => {
     const cause = coded(code);
-    const error = connectionError(cause, 'host:1', 'sent');
+    const error = connectionError(cause, 'host:1', 'sent', http);
     expect(error).toMatchObject({ code: 'unavailable', reason, endpoint: 'host:1', cause });
     expect(error.message).toMatch(/^host:1: /);
     expect(error.message).toContain(words);
@@ -31,12 +33,14 @@ describe('connectionError', () => {
 
   it('finds the words where every address of a name was tried', () => {
     const all = new AggregateError([coded('ECONNREFUSED', 'connect ECONNREFUSED ::1:8000')], '');
-    expect(connectionError(all, 'localhost:8000', 'unsent').message).toContain('ECONNREFUSED ::1');
+    expect(connectionError(all, 'localhost:8000', 'unsent', http).message).toContain(
+      'ECONNREFUSED ::1',
+    );
   });
 
   it('leaves an error that is already ours as it is', () => {
     const error = new TritonError('resource_exhausted', 'too much', { reason: 'too_large' });
-    expect(connectionError(error, 'host:1', 'sent')).toMatchObject({
+    expect(connectionError(error, 'host:1', 'sent', http)).toMatchObject({
       code: 'resource_exhausted',
       reason: 'too_large',
       message: 'too much',

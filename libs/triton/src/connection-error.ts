@@ -1,7 +1,21 @@
-import { type Progress, TritonError, type TritonErrorReason } from '../triton-error.js';
+import { type Progress, TritonError, type TritonErrorReason } from './triton-error.js';
+
+/** What a transport expects at the other end, for words about what it found instead. */
+export interface Expected {
+  readonly protocol: 'HTTP/1.1' | 'HTTP/2';
+  /** Schemes of a URL without and with TLS. */
+  readonly plain: string;
+  readonly secure: string;
+  /** Whose port it should be. */
+  readonly port: 'HTTP' | 'gRPC';
+}
 
 /** Causes by their codes of Node and OpenSSL, the first that fits; Node's own words stand after ours. */
-const KNOWN: readonly (readonly [RegExp, string, TritonErrorReason])[] = [
+const KNOWN: readonly (readonly [
+  RegExp,
+  string | ((expected: Expected) => string),
+  TritonErrorReason,
+])[] = [
   [/^CERT_HAS_EXPIRED$/, "the server's certificate has expired", 'tls'],
   [/^CERT_NOT_YET_VALID$/, "the server's certificate is not yet valid", 'tls'],
   [
@@ -16,14 +30,11 @@ const KNOWN: readonly (readonly [RegExp, string, TritonErrorReason])[] = [
   ],
   [
     /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|UNEXPECTED_MESSAGE/,
-    'what answers does not speak TLS: is it a plain port (http:, not https:)?',
+    ({ plain, secure }) =>
+      `what answers does not speak TLS: is it a plain port (${plain}, not ${secure})?`,
     'tls',
   ],
-  [
-    /ALERT_NO_APPLICATION_PROTOCOL/,
-    'the server speaks TLS, but not HTTP/1.1: is this its HTTP port?',
-    'protocol',
-  ],
+  [/ALERT_NO_APPLICATION_PROTOCOL/, notSpoken, 'protocol'],
   [
     /ALERT_(CERTIFICATE|BAD_CERTIFICATE|NO_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/,
     "the server refuses this client's certificate; see tls.cert and tls.key",
@@ -37,9 +48,14 @@ const KNOWN: readonly (readonly [RegExp, string, TritonErrorReason])[] = [
  *
  * @param progress how far the request was; a TLS connection that one side refused has carried none
  */
-export function connectionError(error: unknown, endpoint: string, progress: Progress): TritonError {
+export function connectionError(
+  error: unknown,
+  endpoint: string,
+  progress: Progress,
+  expected: Expected,
+): TritonError {
   if (error instanceof TritonError) return error.with({ endpoint, progress });
-  const [words, reason] = judge(facts(error));
+  const [words, reason] = judge(facts(error), expected);
   return new TritonError('unavailable', `${endpoint}: ${words}`, {
     reason,
     progress: reason === 'tls' ? 'unsent' : progress,
@@ -56,9 +72,18 @@ interface Facts {
   readonly data: string;
 }
 
-function judge({ name, code, message, data }: Facts): [string, TritonErrorReason] {
+/** For a server with a good certificate that knows none of our protocols. */
+export function notSpoken({ protocol, port }: Expected): string {
+  return `the server speaks TLS, but not ${protocol}: is this its ${port} port?`;
+}
+
+function judge(
+  { name, code, message, data }: Facts,
+  expected: Expected,
+): [string, TritonErrorReason] {
   for (const [codes, words, reason] of KNOWN) {
-    if (codes.test(code)) return [`${words} (${message})`, reason];
+    if (!codes.test(code)) continue;
+    return [`${typeof words === 'string' ? words : words(expected)} (${message})`, reason];
   }
   if (/before secure TLS connection/.test(message)) {
     const words = 'the server closed the connection during the TLS handshake: is it a plain port?';
