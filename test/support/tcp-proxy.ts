@@ -97,7 +97,11 @@ export async function startTcpProxy(options: {
 function joined(client: Socket, upstream: Socket, faults: LaneFaults): ProxiedConnection {
   const sockets = [client, upstream];
   const reset = (): void => {
-    for (const socket of sockets) socket.resetAndDestroy();
+    for (const socket of sockets) {
+      // Node cannot reset while its FIN is on the way, and would then never close.
+      if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+      else socket.resetAndDestroy();
+    }
   };
   const closed = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
   for (const socket of sockets) socket.on('error', reset);
