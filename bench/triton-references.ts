@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { existsSync, globSync, realpathSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { cacheFolder } from '../scripts/artifacts.mjs';
+import { fillOnce } from '../scripts/fill-once.mjs';
 import { runPip } from '../scripts/pip.mjs';
 import { setupTriton } from '../scripts/triton-setup.mjs';
 import { LineProcess } from './triton-processes.js';
@@ -38,13 +39,8 @@ export async function setupReferences(): Promise<References> {
   const base = realpathSync(python);
   const folder = path.join(cacheFolder(), `${FOLDER}-${path.basename(base)}`);
   if (!existsSync(folder)) {
-    const work = await mkdtemp(path.join(cacheFolder(), 'fetch-'));
-    try {
-      await install(work, base, path.resolve(triton.backends, '../../../nvidia_pytriton.libs'));
-      await rename(work, folder);
-    } finally {
-      await rm(work, { recursive: true, force: true });
-    }
+    const libraries = path.resolve(triton.backends, '../../../nvidia_pytriton.libs');
+    await fillOnce(folder, (work) => install(work, base, libraries));
   }
   return {
     python,

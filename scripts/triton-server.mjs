@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from './failure.mjs';
-import { freePort } from './platform.mjs';
+import { checkPort, freePort } from './platform.mjs';
 import { startProcess } from './process.mjs';
 import { startServer } from './server.mjs';
 import { newPrefix, removeOrphans, removeRemains } from './triton-remains.mjs';
@@ -30,6 +30,7 @@ const EXIT_TIMEOUT_S = 5;
  * @returns {Promise<Server & Addresses>} its `url` is that of HTTP
  */
 export async function startTriton({ modelRepository, args = [], env, log, signal, ...ports }) {
+  await checkPorts(ports);
   const triton = await setupTriton(undefined, signal);
   const repository = realRepository(modelRepository);
   await removeOrphans();
@@ -103,6 +104,16 @@ export async function startTriton({ modelRepository, args = [], env, log, signal
     explain: () => whyNot(complaints),
   });
   return Object.assign(server, { grpc: `${HOST}:${grpcPort}`, http, metrics });
+}
+
+/** @param {Record<string, number | undefined>} ports by the names of our options */
+async function checkPorts(ports) {
+  for (const [name, port = 0] of Object.entries(ports)) {
+    const flag = name.replace('Port', '-port');
+    await checkPort(HOST, port).catch((/** @type {Error} */ { message }) => {
+      throw new Failure(message.replace('--port', `--${flag}`));
+    });
+  }
 }
 
 /** @param {string} folder */

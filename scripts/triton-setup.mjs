@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { copyFile, chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { copyFile, chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { cacheFolder } from './artifacts.mjs';
 import { Failure } from './failure.mjs';
+import { fillOnce } from './fill-once.mjs';
 import { runPip } from './pip.mjs';
 import { run } from './process.mjs';
 import { findPython } from './triton-python.mjs';
@@ -34,21 +35,41 @@ export async function setupTriton(note = () => {}, signal) {
   const folder = path.join(cacheFolder(), FOLDER);
   const there = installed(folder);
   if (there) return there;
-  await mkdir(cacheFolder(), { recursive: true });
-  const work = await mkdtemp(path.join(cacheFolder(), 'fetch-'));
-  try {
-    await install(work, note, signal);
-    // What is under that name now belongs to a Python that is gone, or another set-up was faster.
-    if (!installed(folder)) {
-      await rm(folder, { recursive: true, force: true });
-      await rename(work, folder);
-    }
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+  makeCacheFolder(cacheFolder());
+  await discard(folder);
+  await fillOnce(folder, (work) => install(work, note, signal));
   const triton = installed(folder);
   if (!triton) throw new Failure(`the set-up of Triton in ${folder} is not whole: remove it`);
   return triton;
+}
+
+/** @param {string} folder */
+function makeCacheFolder(folder) {
+  try {
+    makeFolder(folder);
+    accessSync(`${folder}/.`, constants.W_OK);
+  } catch (error) {
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+    throw new Failure(
+      `cannot write to the cache folder ${folder} (${code}): set HAMMERLINE_CACHE to a folder of yours`,
+    );
+  }
+}
+
+/**
+ * One after the other: Node 20's own recursion never ends in /proc.
+ *
+ * @param {string} folder
+ */
+function makeFolder(folder) {
+  if (existsSync(folder)) return;
+  makeFolder(path.dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    // Another set-up may have made it.
+    if (!existsSync(folder)) throw error;
+  }
 }
 
 /**
@@ -69,6 +90,25 @@ function installed(folder) {
     bin,
     libraries: library && path.dirname(library),
   };
+}
+
+/**
+ * Takes away what belongs to a Python that is gone. This is done before the set-up, which takes seconds: right before its
+ * end another's could be met, new and in use.
+ *
+ * @param {string} folder
+ */
+async function discard(folder) {
+  if (!existsSync(folder)) return;
+  const work = await mkdtemp(path.join(cacheFolder(), 'fetch-'));
+  try {
+    if (!installed(folder)) renameSync(folder, path.join(work, FOLDER));
+  } catch (error) {
+    // Another set-up may have taken it away.
+    if (existsSync(folder)) throw error;
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
 }
 
 /**

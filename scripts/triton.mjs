@@ -3,6 +3,7 @@ import { describe, Failure } from './failure.mjs';
 import { isMain } from './root.mjs';
 import { exitText } from './server.mjs';
 import { print, progress } from './terminal.mjs';
+import { isTelling } from './triton-log.mjs';
 import { startTriton } from './triton-server.mjs';
 import { setupTriton } from './triton-setup.mjs';
 
@@ -17,10 +18,13 @@ its python backend and ensembles of them. The first start fetches it (235 MB) in
   --grpc-port N            default: a free port; so are the other two
   --http-port N
   --metrics-port N
+  --verbose                all that Triton says; default: warnings, errors, what models print
   --setup-only             fetch it if it is not there, and end
   --help                   this text
 
 Environment: HAMMERLINE_CACHE is the folder for fetched files.`;
+
+const LOOK_EVERY_MS = 250;
 
 /**
  * @param {string[]} args
@@ -34,6 +38,7 @@ export function parseTritonFlags(args) {
   return {
     help: values.help ?? false,
     setupOnly: values['setup-only'] ?? false,
+    verbose: values.verbose ?? false,
     modelRepository: repository ?? '',
     grpcPort: port('--grpc-port', values['grpc-port']),
     httpPort: port('--http-port', values['http-port']),
@@ -52,6 +57,7 @@ function parse(args) {
       options: {
         help: { type: 'boolean', short: 'h' },
         'setup-only': { type: 'boolean' },
+        verbose: { type: 'boolean' },
         'model-repository': { type: 'string' },
         'grpc-port': { type: 'string' },
         'http-port': { type: 'string' },
@@ -82,11 +88,14 @@ function port(name, text) {
 
 /** @param {AbortSignal} signal */
 async function main(signal) {
-  const { help, setupOnly, ...options } = parseTritonFlags(process.argv.slice(2));
+  const { help, setupOnly, verbose, ...options } = parseTritonFlags(process.argv.slice(2));
   if (help) return print(HELP);
   await progress('Triton server', (note) => setupTriton(note, signal));
   if (setupOnly) return;
-  const triton = await startTriton({ ...options, log: print, signal });
+  const log = (/** @type {string} */ line) => {
+    if (verbose || isTelling(line)) print(line);
+  };
+  const triton = await startTriton({ ...options, log, signal });
   print(`\ngRPC     ${triton.grpc}\nHTTP     ${triton.http}\nmetrics  ${triton.metrics}`);
   print('\nCtrl-C stops it.');
   const stopped = new Promise((resolve) => signal.addEventListener('abort', resolve));
@@ -95,11 +104,23 @@ async function main(signal) {
   await triton.stop();
 }
 
+/**
+ * npm dies of a signal without passing it on. Nothing tells its children, so we look.
+ *
+ * @param {() => void} gone
+ */
+function onLauncherGone(gone) {
+  if (process.env.npm_lifecycle_event === undefined) return; // by itself, it may outlive its shell
+  const launcher = process.ppid;
+  setInterval(() => process.ppid !== launcher && gone(), LOOK_EVERY_MS).unref();
+}
+
 if (isMain(import.meta.url)) {
   const stopping = new AbortController();
   for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     process.on(name, () => stopping.abort());
   }
+  onLauncherGone(() => stopping.abort());
   process.exitCode = await main(stopping.signal).then(
     () => 0,
     (error) => {

@@ -6,6 +6,7 @@ it('hands what comes after a further -- to tritonserver', () => {
   expect(parseTritonFlags(args)).toEqual({
     help: false,
     setupOnly: false,
+    verbose: false,
     modelRepository: 'models',
     grpcPort: undefined,
     httpPort: 8000,

@@ -124,7 +124,7 @@ it('says that a port is taken, and that a folder is not there', async () => {
   const httpPort = Number(new URL(other.http).port);
   const { repository } = other;
   await expect(startTriton({ modelRepository: repository, httpPort })).rejects.toThrow(
-    `Triton: failed to start HTTP service: Unavailable - Socket '127.0.0.1:${httpPort}' already in use`,
+    `port ${httpPort} is in use: stop what uses it, or take another with --http-port N`,
   );
   await other.stop();
   await expect(startTriton({ modelRepository: repository })).rejects.toThrow(
@@ -146,7 +146,7 @@ it('loads by request only where it is told so', async () => {
 it('ends when its launcher is killed, and the next start clears up', async () => {
   const models = path.join(ROOT, 'test/triton/model_repository');
   const flags = ['--model-control-mode=explicit', '--load-model=identity'];
-  const args = ['--model-repository', models, '--', ...flags];
+  const args = ['--model-repository', models, '--verbose', '--', ...flags];
   const launcher = spawn(process.execPath, [path.join(ROOT, 'scripts/triton.mjs'), ...args]);
   const { pid = 0 } = launcher;
   let said = '';
@@ -163,4 +163,21 @@ it('ends when its launcher is killed, and the next start clears up', async () =>
   expect(isRunning(server)).toBe(false);
   expect(sharedMemory(pid)).toEqual([]);
   await next.stop();
+});
+
+it('ends when npm, which started it, gets a SIGTERM', async () => {
+  const models = path.join(ROOT, 'test/triton/model_repository');
+  const flags = ['--model-control-mode=explicit', '--load-model=identity'];
+  const args = ['run', '-s', 'triton', '--', '--model-repository', models, '--', ...flags];
+  const npm = spawn('npm', args, { cwd: ROOT });
+  let said = '';
+  // Its end comes when the last who writes to it, which is the launcher, is gone.
+  for await (const chunk of npm.stdout) {
+    said += String(chunk);
+    if (npm.exitCode ?? npm.signalCode ?? !said.includes('Ctrl-C stops it')) continue;
+    npm.kill('SIGTERM');
+  }
+  const [, http = ''] = /^HTTP +(\S+)$/m.exec(said) ?? [];
+  expect(said).not.toMatch(/^[IWE]\d+ /m);
+  await expect(fetch(http)).rejects.toThrow('fetch failed');
 });

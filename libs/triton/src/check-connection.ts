@@ -36,6 +36,10 @@ export function checkConnection(
     if (value === undefined || value > 0) continue;
     throw invalidArgument(name, `${value} is too little`, 'leave it out for its default');
   }
+  const { connections = 1 } = options;
+  if (!Number.isSafeInteger(connections)) {
+    throw invalidArgument('connections', `${connections} is no whole number`, 'give 1 or more');
+  }
   const { compression } = options;
   if (compression !== undefined && compression !== 'gzip' && compression !== 'deflate') {
     throw invalidArgument(

@@ -1,12 +1,6 @@
 import { type CallOptions, contextOf } from './call-options.js';
-import type { ConnectionOptions } from './connection-options.js';
-import { balance } from './endpoints/balance.js';
-import { dnsEndpoints } from './endpoints/dns-endpoints.js';
-import { readUrl } from './endpoints/endpoint-address.js';
-import type { HealthOptions } from './endpoints/health.js';
-import type { Policy } from './endpoints/policies.js';
-import { grpcTransport } from './grpc/grpc-transport.js';
-import { httpTransport } from './http/http-transport.js';
+import { type ClientOptions, type ClientSettings, readClientOptions } from './client-options.js';
+import { connectTo } from './connect-to.js';
 import { type InferRequest, InferRequests } from './infer-request.js';
 import { InferStream } from './infer-stream.js';
 import type {
@@ -25,52 +19,19 @@ import type {
   TraceSettingsRequest,
   UnloadRequest,
 } from './protocol.js';
-import { retries, type RetryOptions } from './retry.js';
-import { stallWatchdog } from './stall.js';
-import type {
-  CallContext,
-  GenerateRequest,
-  Interceptor,
-  Transport,
-  UnaryOperations,
-} from './transport.js';
+import { retries } from './retry.js';
+import type { CallContext, GenerateRequest, Transport, UnaryOperations } from './transport.js';
 import { invalidArgument, type Progress } from './triton-error.js';
 
-export interface ClientOptions extends ConnectionOptions {
-  /** Milliseconds of each call that answers once (not of streams), waiting and retries included. Default 60,000; Infinity: no limit. */
-  readonly timeoutMs?: number | undefined;
-  /** The longest silence of a stream that owes answers, milliseconds. Default 60,000; Infinity: no limit. */
-  readonly stallMs?: number | undefined;
-  /** Sent with every call: header fields of HTTP, metadata of gRPC, such as the key of a restricted API. */
-  readonly metadata?: Readonly<Record<string, string>> | undefined;
-  /**
-   * Whether inputs are checked against the model's metadata, which is then asked for once per model. Default true. If
-   * false, inputs must be tensors.
-   */
-  readonly checkInputs?: boolean | undefined;
-  /** Takes every address of the URL's host name for a server of its own, as of a Kubernetes headless service. */
-  readonly resolve?: boolean | undefined;
-  /** Which of several servers a call goes to. Default: `leastOutstanding()`. */
-  readonly policy?: Policy | undefined;
-  /** When one of several servers is left out. */
-  readonly health?: HealthOptions | undefined;
-  /** Default: safe retries; false: none. */
-  readonly retry?: RetryOptions | false | undefined;
-  /** Around every call, the first outermost. */
-  readonly interceptors?: readonly Interceptor[] | undefined;
-}
-
-const defaultTimeoutMs = 60_000;
-const defaultStallMs = 60_000;
 /** Models of gigabytes take their time. */
 const defaultLoadTimeoutMs = 600_000;
 
 /**
- * A client of one Triton Inference Server, or of several that serve the same models. Every method rejects with
- * TritonError; connections are opened when they are needed and do not keep the process alive.
+ * A client of one Triton Inference Server, or of several that serve the same models. Every method rejects with TritonError,
+ * and only the constructor and `openStream` throw one; connections are opened when they are needed and do not keep the process alive.
  */
 export class TritonClient {
-  readonly #options: ClientOptions;
+  readonly #settings: ClientSettings;
   readonly #transport: Transport;
   readonly #requests: InferRequests;
 
@@ -82,14 +43,15 @@ export class TritonClient {
     target: string | URL | readonly (string | URL)[] | Transport,
     options: ClientOptions = {},
   ) {
-    this.#options = options;
+    const settings = readClientOptions(options);
+    this.#settings = settings;
     const layers = [
       ...(options.interceptors ?? []),
       ...(options.retry === false ? [] : [retries(options.retry)]),
     ];
     this.#transport = layers.reduceRight<Transport>(
       (next, layer) => layer(next),
-      isTransport(target) ? target : connectTo(target, options),
+      connectTo(target, settings),
     );
     this.#requests = new InferRequests(this.#transport, options.checkInputs ?? true);
   }
@@ -152,21 +114,13 @@ export class TritonClient {
         'no config with them',
         'give the config that replaces config.pbtxt',
       );
-    this.#requests.forget(request);
-    return this.#unary('RepositoryModelLoad', request, {
-      ...options,
-      timeoutMs: options.timeoutMs ?? defaultLoadTimeoutMs,
-    });
+    return this.#change('RepositoryModelLoad', request, options);
   }
 
   /** Resolves when the server has taken the request; the model goes when its requests are done. */
   async unloadModel(model: string | UnloadRequest, options: CallOptions = {}): Promise<void> {
     const request = typeof model === 'string' ? { model } : model;
-    this.#requests.forget(request);
-    return this.#unary('RepositoryModelUnload', request, {
-      ...options,
-      timeoutMs: options.timeoutMs ?? defaultLoadTimeoutMs,
-    });
+    return this.#change('RepositoryModelUnload', request, options);
   }
 
   /** Reads the trace settings, after changing those that are given. */
@@ -220,11 +174,15 @@ export class TritonClient {
     }
   }
 
-  /** Opens one stream for many requests; gRPC only. See InferStream for what they share. */
+  /**
+   * Opens one stream for many requests; gRPC only. See InferStream for what they share.
+   *
+   * @throws TritonError `invalid_argument`, at once, for a time that is none
+   */
   openStream(options?: CallOptions): InferStream {
     return new InferStream(this.#transport, {
       context: this.#streaming(options),
-      stallMs: this.#options.stallMs ?? defaultStallMs,
+      stallMs: this.#settings.stallMs,
       prepare: (request, context) => this.#requests.prepare(request, context),
     });
   }
@@ -238,8 +196,11 @@ export class TritonClient {
   }
 
   /** The same for a model that answers any number of times. Leaving the loop cancels the request at the server. */
-  generateStream(request: GenerateRequest, options?: CallOptions): AsyncIterable<GenerateFields> {
-    return this.#transport.stream({
+  async *generateStream(
+    request: GenerateRequest,
+    options?: CallOptions,
+  ): AsyncGenerator<GenerateFields, void, undefined> {
+    yield* this.#transport.stream({
       operation: 'GenerateStream',
       requests: [request],
       context: this.#streaming(options),
@@ -259,40 +220,28 @@ export class TritonClient {
     return this.#transport.unary({ operation, request, context: this.#once(options) });
   }
 
+  /** What is known of the model is forgotten before and after: it may be read anew while the change goes on. */
+  async #change<O extends 'RepositoryModelLoad' | 'RepositoryModelUnload'>(
+    operation: O,
+    request: UnaryOperations[O][0],
+    options: CallOptions,
+  ): Promise<void> {
+    const timeoutMs = options.timeoutMs ?? defaultLoadTimeoutMs;
+    this.#requests.forget(request);
+    try {
+      await this.#unary(operation, request, { ...options, timeoutMs });
+    } finally {
+      this.#requests.forget(request);
+    }
+  }
+
   #once(options: CallOptions = {}): CallContext {
-    const { timeoutMs = defaultTimeoutMs, metadata } = this.#options;
-    return contextOf(options, { timeoutMs, metadata });
+    return contextOf(options, this.#settings);
   }
 
   #streaming(options: CallOptions = {}): CallContext {
-    return contextOf(options, { timeoutMs: Infinity, metadata: this.#options.metadata });
+    return contextOf(options, { timeoutMs: Infinity, metadata: this.#settings.metadata });
   }
-}
-
-function isTransport(target: object | string): target is Transport {
-  return typeof target === 'object' && 'unary' in target;
-}
-
-function connectTo(
-  target: string | URL | readonly (string | URL)[],
-  options: ClientOptions,
-): Transport {
-  const { stallMs = defaultStallMs, policy } = options;
-  const health = { metadata: options.metadata, ...options.health };
-  const connect = (url: URL, serverName: string | undefined): Transport => {
-    const own =
-      serverName === undefined ? options : { ...options, tls: { serverName, ...options.tls } };
-    const transport = url.protocol.startsWith('grpc')
-      ? grpcTransport(url, own)
-      : httpTransport(url, own);
-    return stallMs === Infinity ? transport : stallWatchdog(stallMs)(transport);
-  };
-  if (typeof target === 'string' || target instanceof URL) {
-    if (options.resolve)
-      return balance({ endpoints: dnsEndpoints(target), connect, policy, health });
-    return connect(readUrl(target, 'target'), undefined);
-  }
-  return balance({ endpoints: target, connect, policy, health });
 }
 
 function refOf(model: string | ModelRef): ModelRef {

@@ -28,7 +28,20 @@ describe('connectionError', () => {
     expect(error).toMatchObject({ code: 'unavailable', reason, endpoint: 'host:1', cause });
     expect(error.message).toMatch(/^host:1: /);
     expect(error.message).toContain(words);
-    expect(error.progress).toBe(reason === 'tls' ? 'unsent' : 'sent');
+  });
+
+  const ALERT = 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED';
+  it.each([
+    ['ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC', 'unsent', false, 'unsent'],
+    ['ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC', 'sent', false, 'sent'],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', 'sent', false, 'sent'],
+    ['CERT_HAS_EXPIRED', 'sent', false, 'sent'],
+    [ALERT, 'unsent', false, 'unsent'],
+    [ALERT, 'sent', false, 'unsent'],
+    [ALERT, 'sent', true, 'sent'],
+    [ALERT, 'answered', true, 'answered'],
+  ] as const)('after %s, %s, heard: %s, the request counts as %s', (code, given, heard, told) => {
+    expect(connectionError(coded(code), 'host:1', given, http, heard).progress).toBe(told);
   });
 
   it('finds the words where every address of a name was tried', () => {
@@ -47,5 +60,7 @@ describe('connectionError', () => {
       endpoint: 'host:1',
       progress: 'sent',
     });
+    const answered = error.with({ progress: 'answered' });
+    expect(connectionError(answered, 'host:1', 'sent', http).progress).toBe('answered');
   });
 });

@@ -10,6 +10,12 @@ export interface Expected {
   readonly port: 'HTTP' | 'gRPC';
 }
 
+/** Alerts of a server that refuses our certificate. With TLS 1.3 it does so after our side of the handshake is done. */
+const REFUSES_CLIENT =
+  /ALERT_(CERTIFICATE|BAD_CERTIFICATE|NO_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/;
+
+const STEPS: readonly Progress[] = ['unsent', 'sent', 'answered'];
+
 /** Causes by their codes of Node and OpenSSL, the first that fits; Node's own words stand after ours. */
 const KNOWN: readonly (readonly [
   RegExp,
@@ -35,30 +41,34 @@ const KNOWN: readonly (readonly [
     'tls',
   ],
   [/ALERT_NO_APPLICATION_PROTOCOL/, notSpoken, 'protocol'],
-  [
-    /ALERT_(CERTIFICATE|BAD_CERTIFICATE|NO_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/,
-    "the server refuses this client's certificate; see tls.cert and tls.key",
-    'tls',
-  ],
+  [REFUSES_CLIENT, "the server refuses this client's certificate; see tls.cert and tls.key", 'tls'],
   [/^(ERR_SSL_|ERR_OSSL_|CERT_|EPROTO$)/, 'TLS failed', 'tls'],
 ];
 
 /**
  * The error of a connection that could not be made, broke, or speaks another protocol: `unavailable`, with a reason.
  *
- * @param progress how far the request was; a TLS connection that one side refused has carried none
+ * @param progress how far the request was. An error that knows of more is not set back; a request that met only the
+ *   refusal of our certificate is `unsent`, whatever was written before
+ * @param heard whether anything of an answer has come
  */
 export function connectionError(
   error: unknown,
   endpoint: string,
   progress: Progress,
   expected: Expected,
+  heard = false,
 ): TritonError {
-  if (error instanceof TritonError) return error.with({ endpoint, progress });
-  const [words, reason] = judge(facts(error), expected);
+  if (error instanceof TritonError) {
+    const isFurther = STEPS.indexOf(error.progress) > STEPS.indexOf(progress);
+    return error.with({ endpoint, progress: isFurther ? error.progress : progress });
+  }
+  const known = facts(error);
+  const [words, reason] = judge(known, expected);
+  const isRefused = REFUSES_CLIENT.test(known.code) && progress === 'sent' && !heard;
   return new TritonError('unavailable', `${endpoint}: ${words}`, {
     reason,
-    progress: reason === 'tls' ? 'unsent' : progress,
+    progress: isRefused ? 'unsent' : progress,
     endpoint,
     cause: error,
   });

@@ -27,6 +27,6 @@ export interface ConnectionOptions {
   readonly connections?: number | undefined;
   /** How requests are compressed; answers are accepted in any of them. Default: not at all. */
   readonly compression?: 'gzip' | 'deflate' | undefined;
-  /** Bytes of the largest answer that is taken, after decompression. Default 2^31 - 1. */
+  /** Bytes of the largest answer that is taken, after decompression. Default, and at most, 2^31 - 1. */
   readonly maxMessageBytes?: number | undefined;
 }

@@ -1,6 +1,7 @@
 export type { CallOptions } from './call-options.js';
 export type { TensorInput } from './check-inputs.js';
-export { type ClientOptions, TritonClient } from './client.js';
+export { TritonClient } from './client.js';
+export type { ClientOptions } from './client-options.js';
 export type { ConnectionOptions, TlsOptions } from './connection-options.js';
 export {
   balance,

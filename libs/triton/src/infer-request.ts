@@ -56,7 +56,7 @@ export class InferRequests {
       this.#metadata.forget(request);
   }
 
-  /** The model is about to change. */
+  /** The model changes. */
   forget(request: ModelRef): void {
     this.#metadata.forget(request);
   }

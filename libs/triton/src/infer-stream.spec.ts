@@ -1,3 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { InferRequest } from './infer-request.js';
 import { InferStream, type InferStreamOptions } from './infer-stream.js';
@@ -340,6 +343,46 @@ describe('InferStream', () => {
     expect(server.signal?.aborted).toBe(true);
     await expect(answers.next()).rejects.toMatchObject({ code: 'cancelled', progress: 'sent' });
   });
+
+  test('the signal of the caller cancels, with its reason, and is let go of at the end', async () => {
+    const controller = new AbortController();
+    const { server, stream } = open({ context: { metadata: {}, signal: controller.signal } });
+    controller.abort('why');
+    expect(server.signal?.reason).toBe('why');
+    await stream.close();
+
+    const lasting = new AbortController().signal;
+    const added = vi.spyOn(lasting, 'addEventListener');
+    const removed = vi.spyOn(lasting, 'removeEventListener');
+    const other = open({ context: { metadata: {}, signal: lasting } });
+    other.server.answers.end();
+    await other.stream.close();
+    expect(added).toHaveBeenCalledTimes(1);
+    expect(removed.mock.calls.map(([type, listener]) => [type, listener])).toEqual(
+      added.mock.calls.map(([type, listener]) => [type, listener]),
+    );
+    const late = open({ context: { metadata: {}, signal: AbortSignal.abort() } });
+    expect(late.server.signal?.aborted).toBe(true);
+  });
+
+  test('what is over is collected', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const lasting = new AbortController().signal;
+    const over = async (): Promise<WeakRef<InferStream>> => {
+      const { server, stream } = open({ context: { metadata: {}, signal: lasting } });
+      server.answers.end();
+      await stream.close();
+      return new WeakRef(stream);
+    };
+    const refs = await Promise.all(Array.from({ length: 20 }, over));
+    for (let turn = 0; turn < 3; turn++) {
+      await setImmediate();
+      collect();
+    }
+    // One may still lie on the stack.
+    expect(refs.filter((ref) => ref.deref() !== undefined).length).toBeLessThan(5);
+  });
 });
 
 describe('stalls', () => {
@@ -365,18 +408,60 @@ describe('stalls', () => {
     expect(await lively.next()).toEqual({ done: true, value: undefined });
   });
 
+  test('a reader may rest as long as nobody waits for that', async () => {
+    const { server, stream } = open({ stallMs: 1_000 });
+    const slow = stream.infer(request);
+    await server.request(1);
+    for (let at = 0; at < 1_000; at++) server.answer('1');
+    server.final('1');
+    await settle();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(await readAll(slow)).toHaveLength(1_000);
+  });
+
   test("time in which a slow reader holds the stream is nobody's silence", async () => {
     const { server, stream } = open({ stallMs: 1_000 });
     const [slow, other] = [stream.infer(request), stream.infer(request)];
     await server.request(2);
+    await vi.advanceTimersByTimeAsync(900);
     for (let at = 0; at < 1_000; at++) server.answer('1');
     await settle();
-    await vi.advanceTimersByTimeAsync(60_000);
-    expect(stream.outstanding).toBe(2);
+    await vi.advanceTimersByTimeAsync(900);
     const reading = readAll(slow);
     server.final('1');
     server.final('2');
     expect(await reading).toHaveLength(1_000);
     expect(await readAll(other)).toEqual([]);
+  });
+
+  test('a reader that rests for so long loses its request, and the others go on', async () => {
+    const { server, stream } = open({ stallMs: 1_000 });
+    const resting = stream.infer(request);
+    await server.request(1);
+    for (let at = 0; at < 1_000; at++) server.answer('1');
+    await settle();
+    await vi.advanceTimersByTimeAsync(60_000);
+    const other = stream.infer(request);
+    await server.request(2);
+    server.answer('2');
+    server.final('2');
+    const reading = readAll(other);
+    await vi.advanceTimersByTimeAsync(900);
+    expect(stream.outstanding).toBe(2);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(await reading).toHaveLength(1);
+    expect(stream.outstanding).toBe(0);
+    const read: InferAnswer[] = [];
+    const rest = (async () => {
+      for await (const answer of resting) read.push(answer);
+    })();
+    await expect(rest).rejects.toMatchObject({
+      code: 'resource_exhausted',
+      progress: 'answered',
+      message: expect.stringMatching(
+        /^256 answers waited for their reader, .* for 1000 ms$/,
+      ) as string,
+    });
+    expect(read).toHaveLength(256);
   });
 });

@@ -35,7 +35,8 @@ export interface InferStreamOptions {
 /**
  * Many requests over one gRPC stream (ModelStreamInfer), each with answers of its own: cheaper than a stream per request, and
  * the way to one server for the requests of a sequence. In return, they share their fate: a request that is given up
- * goes on at the server; a reader that does not read holds up the others; when the stream breaks, all fail.
+ * goes on at the server; a reader that does not read holds up the others, and if one of them waits for it longer than
+ * `stallMs`, its request fails with `resource_exhausted`; when the stream breaks, all fail.
  */
 export class InferStream {
   readonly #prepare: InferStreamOptions['prepare'];
@@ -47,7 +48,8 @@ export class InferStream {
   readonly #stallTimer: NodeJS.Timeout | undefined;
   /** Where a slow reader has caught up. */
   #room = Promise.withResolvers<void>();
-  #held = false;
+  /** The request whose reader is waited for, and since when (`performance.now()`). */
+  #held: { readonly id: string; readonly since: number } | undefined;
   /** Resolves when the latest request is sent, or has failed. */
   #sent = Promise.resolve();
   /** Requests that are not in `#requests` yet. */
@@ -59,16 +61,20 @@ export class InferStream {
   constructor(transport: Transport, { context, prepare, stallMs }: InferStreamOptions) {
     this.#prepare = prepare;
     this.#stallMs = stallMs;
-    const signals = context.signal === undefined ? [] : [context.signal];
-    const signal = AbortSignal.any([...signals, this.#cancel.signal]);
+    const { signal } = this.#cancel;
     // A slow reader does not hold up the end.
-    signal.addEventListener('abort', () => this.#room.resolve());
+    signal.addEventListener('abort', () => this.#room.resolve(), { once: true });
+    const given = context.signal;
+    // Not AbortSignal.any: what listens to one is never collected.
+    const onAbort = (): void => this.#cancel.abort(given?.reason);
+    if (given?.aborted) onAbort();
+    given?.addEventListener('abort', onAbort, { once: true });
     const answers = transport.stream({
       operation: 'ModelStreamInfer',
       requests: this.#requests,
       context: { ...context, signal },
     });
-    this.#reading = this.#read(answers);
+    this.#reading = this.#read(answers).finally(() => given?.removeEventListener('abort', onAbort));
     if (stallMs !== Infinity)
       this.#stallTimer = setInterval(() => this.#findStalled(), stallMs / looks).unref();
   }
@@ -82,6 +88,7 @@ export class InferStream {
    * Sends a request; its answers have one reader. They fail with the error of this request alone, or with that of the stream.
    *
    * @param options of this request alone: when it is given up, the server goes on with it
+   * @throws TritonError `invalid_argument`, at once, for a time that is none
    */
   infer(
     request: InferRequest,
@@ -150,7 +157,7 @@ export class InferStream {
   async #read(stream: AsyncIterable<StreamAnswer>): Promise<void> {
     let end: TritonError;
     try {
-      for await (const answer of stream) if (!this.#route(answer)) await this.#wait();
+      for await (const one of stream) if (!this.#route(one)) await this.#wait(one.answer.id);
       end = new TritonError('unavailable', 'the server ended the stream', {
         reason: 'connection',
         progress: 'sent',
@@ -171,10 +178,10 @@ export class InferStream {
   }
 
   /** Until a slow reader has caught up. What the others miss meanwhile is not the server's silence. */
-  async #wait(): Promise<void> {
-    this.#held = true;
+  async #wait(id: string): Promise<void> {
+    this.#held = { id, since: performance.now() };
     await this.#room.promise;
-    this.#held = false;
+    this.#held = undefined;
     const now = performance.now();
     for (const pending of this.#pending.values()) pending.heardAt = now;
   }
@@ -210,7 +217,7 @@ export class InferStream {
   }
 
   #findStalled(): void {
-    if (this.#held) return;
+    if (this.#held !== undefined) return this.#findResting(this.#held);
     const now = performance.now();
     for (const [id, { heardAt, answers, progress }] of this.#pending) {
       if (now - heardAt < this.#stallMs) continue;
@@ -223,5 +230,23 @@ export class InferStream {
         ),
       );
     }
+  }
+
+  /** A reader may rest for as long as it likes, but not while another request waits for that. */
+  #findResting({ id, since }: { readonly id: string; readonly since: number }): void {
+    const now = performance.now();
+    const waits = [...this.#pending].some(
+      ([other, { heardAt }]) => other !== id && now - Math.max(since, heardAt) >= this.#stallMs,
+    );
+    const resting = this.#pending.get(id);
+    if (!waits || resting === undefined) return;
+    this.#settle(id);
+    resting.answers.fail(
+      new TritonError(
+        'resource_exhausted',
+        `${unreadAnswers} answers waited for their reader, and other requests of the stream for them, for ${this.#stallMs} ms`,
+        { progress: 'answered', operation: 'ModelStreamInfer' },
+      ),
+    );
   }
 }

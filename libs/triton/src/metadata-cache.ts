@@ -1,15 +1,18 @@
+import { whileWanted } from './call-limits.js';
 import type { ModelMetadata, ModelRef } from './protocol.js';
 import type { CallContext, Transport } from './transport.js';
 
-/** Streams have no deadline, but what comes before them must not hang: milliseconds. */
+/** How long the server may take to tell, milliseconds: streams have no deadline, but what comes before them must not hang. */
 const timeoutMs = 20_000;
 /** Models whose metadata is kept; the rest is asked for again. */
 const capacity = 1_000;
 
-/** What models say of themselves, asked for once per model and version. A failure is not kept. */
+/** What models say of themselves, asked for once per model and version, for all who wait. A failure is not kept. */
 export class MetadataCache {
   readonly #transport: Transport;
   readonly #known = new Map<string, ModelMetadata>();
+  /** Under way. */
+  readonly #asked = new Map<string, Promise<ModelMetadata>>();
 
   constructor(transport: Transport) {
     this.#transport = transport;
@@ -32,26 +35,53 @@ export class MetadataCache {
         // Told below, if it still is so.
       }
     }
-    return this.#fetch(ref, context).then(work);
+    const asked = this.#asked.get(keyOf(ref)) ?? this.#ask(ref, context);
+    return whileWanted(asked, { operation: 'ModelMetadata', context }).then(work);
   }
 
-  /** The model may have changed. */
-  forget(ref: ModelRef): void {
-    this.#known.delete(keyOf(ref));
+  /** The model may have changed, in all its versions, and since it was asked for what is not told yet. */
+  forget({ model }: ModelRef): void {
+    for (const map of [this.#known, this.#asked])
+      for (const key of map.keys()) if (key.startsWith(`${model}\n`)) map.delete(key);
   }
 
-  async #fetch({ model, version }: ModelRef, context: CallContext): Promise<ModelMetadata> {
-    const deadline = Math.min(context.deadline ?? Infinity, performance.now() + timeoutMs);
-    const metadata = await this.#transport.unary({
+  #ask(ref: ModelRef, context: CallContext): Promise<ModelMetadata> {
+    const key = keyOf(ref);
+    const asked = this.#fetch(ref, context).then(
+      (metadata) => {
+        if (this.#end(key, asked)) this.#keep(key, metadata);
+        return metadata;
+      },
+      (error: unknown) => {
+        this.#end(key, asked);
+        throw error;
+      },
+    );
+    this.#asked.set(key, asked);
+    return asked;
+  }
+
+  /** Returns whether it still counts, and was not forgotten meanwhile. */
+  #end(key: string, asked: Promise<ModelMetadata>): boolean {
+    return this.#asked.get(key) === asked && this.#asked.delete(key);
+  }
+
+  /** On behalf of all who wait: it ends neither with the time of the first nor with its signal. */
+  async #fetch(
+    { model, version }: ModelRef,
+    { metadata, affinity }: CallContext,
+  ): Promise<ModelMetadata> {
+    return this.#transport.unary({
       operation: 'ModelMetadata',
       request: { model, version },
-      context: { ...context, deadline },
+      context: { metadata, affinity, deadline: performance.now() + timeoutMs },
     });
-    const key = keyOf({ model, version });
+  }
+
+  #keep(key: string, metadata: ModelMetadata): void {
     const [oldest] = this.#known.keys();
     if (this.#known.size >= capacity && oldest !== undefined) this.#known.delete(oldest);
     this.#known.set(key, metadata);
-    return metadata;
   }
 }
 

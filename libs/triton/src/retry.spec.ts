@@ -153,6 +153,8 @@ describe('retries', () => {
     const next = new Scripted(lost, unsent, unsent);
     const outcome = await ask(next, infer, { idempotent: true });
     expect(outcome).toMatchObject({ reason: 'connection', progress: 'sent' });
+    const answered = new Scripted(lost, failure('unknown', { progress: 'answered' }));
+    expect(await ask(answered, ready)).toMatchObject({ code: 'unknown', progress: 'answered' });
   });
 
   it('waits at random up to a bound that doubles', async () => {
@@ -241,6 +243,45 @@ describe('retries', () => {
       expect(await outcomeOf(readAll(twice))).toEqual(['first']);
     });
 
+    describe('with errors in band', () => {
+      const answer = { model: 'm', version: '1', id: '', parameters: {}, outputs: {} };
+      const full = failure('unavailable', { reason: 'queue_full', progress: 'sent' });
+
+      /** Gives those errors in band, one in each attempt, and then answers. */
+      function told(errors: TritonError[], requests: readonly unknown[], options: RetryOptions) {
+        let attempts = 0;
+        const next: Transport = {
+          unary: () => Promise.reject(new Error('is not called')),
+          stream: async function* () {
+            const error = errors[attempts++];
+            yield error === undefined ? { answer } : { error, answer };
+          },
+          close: async () => {},
+        };
+        const call = { operation: 'ModelStreamInfer', requests, context } as StreamCall;
+        const answers = readAll(retries({ random: () => 0, ...options })(next).stream(call));
+        return outcomeOf(answers).then((outcome) => ({ outcome, attempts }));
+      }
+
+      it('begins again, as for an error of the stream', async () => {
+        const { outcome, attempts } = await told([full, full], [1], { idempotent: true });
+        expect(outcome).toEqual([{ answer }]);
+        expect(attempts).toBe(3);
+        const last = await told([full, full, full], [1], { idempotent: true });
+        expect(last.outcome).toMatchObject({ reason: 'queue_full', progress: 'sent' });
+      });
+
+      it.each([
+        ['another attempt would not mend', failure('internal', { progress: 'sent' }), [1], true],
+        ['may have run', full, [1], false],
+        ['concerns one of several requests', full, [1, 2], true],
+      ])('passes on what %s', async (_, error, requests, idempotent) => {
+        const { outcome, attempts } = await told([error], requests, { idempotent });
+        expect(outcome).toEqual([{ error, answer }]);
+        expect(attempts).toBe(1);
+      });
+    });
+
     it('leaves alone those whose requests cannot be read again', async () => {
       const next = new Scripted(unsent);
       const requests = [infer.request].values();
@@ -251,7 +292,7 @@ describe('retries', () => {
   });
 
   it('refuses options that make no sense', () => {
-    expect(() => retries({ attempts: 0 })).toThrow(/^retries.attempts: 0 is too little/);
-    expect(() => retries({ budget: NaN })).toThrow(/^retries.budget: NaN/);
+    expect(() => retries({ attempts: 0 })).toThrow(/^retry.attempts: 0 is too little/);
+    expect(() => retries({ budget: NaN })).toThrow(/^retry.budget: NaN/);
   });
 });

@@ -1,4 +1,5 @@
 import { whileWanted } from './call-limits.js';
+import { inBandError } from './endpoints/call-model.js';
 import type {
   CallContext,
   Interceptor,
@@ -37,7 +38,8 @@ type Settings = { readonly [K in keyof RetryOptions]-?: Exclude<RetryOptions[K],
  * - a call of which the server has seen nothing (progress `unsent`);
  * - a call that only reads, as metadata or statistics;
  * - an inference that may have run, if `idempotent`, but for one that has waited in a queue for as long as it may;
- * - a stream only before its first answer, and only if its requests are an array: others cannot be read again.
+ * - a stream only before its first answer, and only if its requests are an array: others cannot be read again. If that is
+ *   of one request, its error in band counts as the stream's.
  *
  * The waits grow exponentially, with full jitter; a retry that would begin after the deadline is not waited for. Over
  * `balance`, it goes to another endpoint if there is one. The error of the last attempt is thrown, with the progress of the
@@ -85,10 +87,13 @@ class RetryingTransport implements Transport {
     call: StreamCall<O>,
   ): AsyncGenerator<StreamOperations[O][1], void, undefined> {
     const attempts = new Attempts(call, false, this.#settings, this.#budget);
+    const isOne = Array.isArray(call.requests) && call.requests.length === 1;
     for (;;) {
       let answered = false;
       try {
         for await (const answer of this.#next.stream({ ...call, context: attempts.context })) {
+          const error = isOne && !answered ? inBandError(answer) : undefined;
+          if (error !== undefined && attempts.isSafe(error)) throw error;
           answered = true;
           yield answer;
         }
@@ -128,10 +133,11 @@ class Attempts {
   /** Waits until it is time for another attempt. @throws the error, if there is to be none */
   async afterFailure(error: unknown): Promise<void> {
     if (!(error instanceof TritonError)) throw error;
-    if (this.#progress === 'unsent') this.#progress = error.progress;
+    if (STEPS.indexOf(error.progress) > STEPS.indexOf(this.#progress))
+      this.#progress = error.progress;
     const last = error.with({ progress: this.#progress });
     const { attempts, baseMs, maxMs, random } = this.#settings;
-    if (!this.#isSafe(error) || ++this.#made >= attempts) throw last;
+    if (!this.isSafe(error) || ++this.#made >= attempts) throw last;
     const waitMs = Math.min(baseMs * 2 ** (this.#made - 1), maxMs) * random();
     const { deadline = Infinity, avoid = [] } = this.context;
     if (performance.now() + waitMs >= deadline || !this.#budget.withdraw()) throw last;
@@ -141,7 +147,8 @@ class Attempts {
     }
   }
 
-  #isSafe({ code, reason, progress }: TritonError): boolean {
+  /** Whether another attempt would do no harm, and might succeed. */
+  isSafe({ code, reason, progress }: TritonError): boolean {
     if (code !== 'unavailable' || progress === 'answered') return false;
     return progress === 'unsent' || (this.#mayRunTwice && reason !== 'queue_timeout');
   }
@@ -182,6 +189,8 @@ class RetryBudget {
   }
 }
 
+const STEPS: readonly Progress[] = ['unsent', 'sent', 'answered'];
+
 const INFERENCES = new Set<string>([
   'ModelInfer',
   'Generate',
@@ -220,7 +229,7 @@ function readSettings(options: RetryOptions): Settings {
   for (const [name, value] of Object.entries(numbers)) {
     if (value >= (name === 'attempts' ? 1 : 0)) continue;
     throw invalidArgument(
-      `retries.${name}`,
+      `retry.${name}`,
       `${value} is too little`,
       'leave it out for its default',
     );

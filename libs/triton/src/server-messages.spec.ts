@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { readServerMessage } from './server-messages.js';
 
 it.each([
@@ -87,8 +87,27 @@ it.each([
     'invalid_argument',
     undefined,
   ],
+  [
+    "[request id: a] input 'INPUT0' batch size does not match other inputs for 'batched'",
+    'invalid_argument',
+    undefined,
+  ],
   ["a model's own words", undefined, undefined],
+  [`Request for unknown model: '${'m'.repeat(10_000)}' is not found`, 'not_found', undefined],
+  [`[request id: ${'r'.repeat(10_000)}] Request timeout expired`, 'unavailable', 'queue_timeout'],
 ])('reads %j', (message, code, reason) => {
   const known = readServerMessage(message);
   expect([known.code, known.reason]).toEqual([code, reason]);
+});
+
+it('looks at little of a long message, with expressions that repeat little: texts are echoed', () => {
+  const test = vi.spyOn(RegExp.prototype, 'test');
+  onTestFinished(() => test.mockRestore());
+  expect(readServerMessage("data-type is '".repeat(75_000))).toEqual({});
+  const seen = test.mock.calls.map(([text]) => text.length);
+  const sources = test.mock.contexts.map(String);
+  test.mockRestore();
+  expect(sources.length).toBeGreaterThan(20);
+  expect(Math.max(...seen)).toBeLessThan(5_000);
+  expect(sources.filter((source) => /(?<!\\d)[*+]/.test(source))).toEqual([]);
 });

@@ -6,22 +6,30 @@ export interface ServerMessage {
   readonly reason?: TritonErrorReason;
 }
 
+/** Characters at either end of a message that are looked at. */
+const END = 2_048;
+
 /**
  * Words of Triton by which one situation gets one code over gRPC and over HTTP, whose statuses differ: HTTP has none for
  * some of gRPC's (a model's CANCELLED and UNKNOWN are 400), malformed JSON is 500, and the same refusal is 403 over HTTP
  * and UNAVAILABLE over gRPC. Seen on Triton 2.51 and in the sources up to 2.69:
  * https://github.com/triton-inference-server/core, /server and /python_backend.
+ *
+ * A model's error may echo what a stranger wrote: nothing here may repeat without a bound, or it could stop this process.
  */
 const KNOWN: readonly (readonly [RegExp, ServerMessage])[] = [
   [/ is not at ready state$/, { code: 'unavailable' }],
   // The model has no version, or none that is loaded: also while it is still loading for the first time.
   [/\bRequest for unknown model\b/, { code: 'not_found' }],
-  [/^requested model '.*' is not available$/s, { code: 'not_found' }],
+  [/^requested model '[^']{0,256}' is not available$/, { code: 'not_found' }],
   [/^requested model version is not available for model '/, { code: 'not_found' }],
   [/^Server not ready$/, { code: 'unavailable' }],
   [/\bExceeds maximum queue size$/, { code: 'unavailable', reason: 'queue_full' }],
   [/\bRequest timeout expired$/, { code: 'unavailable', reason: 'queue_timeout' }],
-  [/^Stub process '.*' is not healthy\.?$/s, { code: 'unavailable', reason: 'model_process' }],
+  [
+    /^Stub process '[^']{0,256}' is not healthy\.?$/,
+    { code: 'unavailable', reason: 'model_process' },
+  ],
   [/^Stub process is not healthy\.?$/, { code: 'unavailable', reason: 'model_process' }],
   [
     /^Failed to process the requests?(\(s\))? for model /,
@@ -32,14 +40,14 @@ const KNOWN: readonly (readonly [RegExp, ServerMessage])[] = [
   [/^This (API|protocol) is restricted, expecting header /, { code: 'permission_denied' }],
   [/^failed to (un)?load '/, { code: 'internal' }],
   [/^explicit model load \/ unload is not allowed\b/, { code: 'failed_precondition' }],
-  [/\bdata-type is '.*', but model '.*' expects '/s, { code: 'invalid_argument' }],
+  [/\bdata-type is '[^']{0,256}', but model '[^']{0,256}' expects '/, { code: 'invalid_argument' }],
   [/\bunexpected (shape|size|inference) (for )?(input|output) '/, { code: 'invalid_argument' }],
   [/\bunexpected (additional input data|explicit tensor data) for /, { code: 'invalid_argument' }],
   [/\bexpected number of inputs between \d+ and \d+ /, { code: 'invalid_argument' }],
   [/^invalid argument for --/, { code: 'invalid_argument' }],
   [/\bexpected \d+ inputs but got \d+ inputs for model '/, { code: 'invalid_argument' }],
   [/\binput byte size mismatch for input '/, { code: 'invalid_argument' }],
-  [/\binput '.*' batch size does not match other inputs /s, { code: 'invalid_argument' }],
+  [/\binput '[^']{0,256}' batch size does not match other inputs /, { code: 'invalid_argument' }],
   [/\binference request batch-size must be <= \d+ for '/, { code: 'invalid_argument' }],
   [/^parameter keys starting with 'triton_' are reserved /, { code: 'invalid_argument' }],
   [/^failed to parse the request JSON buffer: /, { code: 'invalid_argument' }],
@@ -50,6 +58,8 @@ const KNOWN: readonly (readonly [RegExp, ServerMessage])[] = [
 
 /** What the message of an error from the server says in our vocabulary: nothing, if it is a model's own or unknown. */
 export function readServerMessage(message: string): ServerMessage {
-  for (const [words, meaning] of KNOWN) if (words.test(message)) return meaning;
+  const ends =
+    message.length <= 2 * END ? message : `${message.slice(0, END)}…${message.slice(-END)}`;
+  for (const [words, meaning] of KNOWN) if (words.test(ends)) return meaning;
   return {};
 }

@@ -94,6 +94,15 @@ describe('stallWatchdog', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('names the server, if told', async () => {
+    const call = { operation: 'ModelStreamInfer', requests: [request], context: { metadata: {} } };
+    const watched = stallWatchdog(1_000, 'a:8001')(new Paced([])).stream(call as StreamCall);
+    const answer = watched[Symbol.asyncIterator]().next();
+    const failed = answer.catch((error: unknown) => error);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await failed).toMatchObject({ reason: 'stalled', endpoint: 'a:8001' });
+  });
+
   it('starts anew with each answer', async () => {
     const transport = new Paced([900, 900, 900]);
     const answers = streamOf(transport);

@@ -14,8 +14,9 @@ import { invalidArgument, TritonError } from './triton-error.js';
  * Under `balance` (within its `connect`), a stall counts as a failure of the endpoint; over it, as the caller's leaving.
  *
  * @param ms the longest silence, milliseconds; it includes the time to the first answer
+ * @param endpoint `host:port` of the server, for the error
  */
-export function stallWatchdog(ms: number): Interceptor {
+export function stallWatchdog(ms: number, endpoint?: string): Interceptor {
   if (!(ms > 0 && ms <= LONGEST_DELAY)) {
     throw invalidArgument(
       'stallWatchdog',
@@ -26,7 +27,8 @@ export function stallWatchdog(ms: number): Interceptor {
   return (next) => ({
     unary: (call) => next.unary(call),
     stream: (call) => ({
-      [Symbol.asyncIterator]: () => new WatchedStream(call, ms, (watched) => next.stream(watched)),
+      [Symbol.asyncIterator]: () =>
+        new WatchedStream(call, { ms, endpoint }, (watched) => next.stream(watched)),
     }),
     close: () => next.close(),
   });
@@ -37,6 +39,7 @@ class WatchedStream<O extends keyof StreamOperations> implements AsyncIterator<
   void
 > {
   readonly #ms: number;
+  readonly #endpoint: string | undefined;
   readonly #operation: string;
   readonly #answers: AsyncIterator<StreamOperations[O][1], void>;
   readonly #cancel = new AbortController();
@@ -53,10 +56,11 @@ class WatchedStream<O extends keyof StreamOperations> implements AsyncIterator<
 
   constructor(
     call: StreamCall<O>,
-    ms: number,
+    { ms, endpoint }: { ms: number; endpoint: string | undefined },
     open: (call: StreamCall<O>) => AsyncIterable<StreamOperations[O][1]>,
   ) {
     this.#ms = ms;
+    this.#endpoint = endpoint;
     this.#operation = call.operation;
     this.#signal = call.context.signal;
     if (this.#signal?.aborted === true) this.#onAbort();
@@ -133,6 +137,7 @@ class WatchedStream<O extends keyof StreamOperations> implements AsyncIterator<
         reason: 'stalled',
         progress: this.#answered ? 'answered' : 'sent',
         operation: this.#operation,
+        endpoint: this.#endpoint,
       }),
     );
     this.#cancel.abort();

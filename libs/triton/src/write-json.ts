@@ -33,6 +33,18 @@ export function checkText(where: string, text: string): void {
   }
 }
 
+/** JSON would carry an integer beyond 2^53 as an integer, gRPC as a double, and neither the one that was meant. */
+export function checkParameterNumber(where: string, value: number): void {
+  checkNumber(where, value);
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    throw invalidArgument(
+      where,
+      `${value} is beyond 2^53, where a number is not exact`,
+      'give a bigint',
+    );
+  }
+}
+
 export function checkNumber(where: string, value: number): void {
   if (!Number.isFinite(value)) {
     throw invalidArgument(where, `${value}`, 'give a finite number: JSON can carry no other');

@@ -1,9 +1,7 @@
 import type { TritonError } from '../../../libs/triton/src/triton-error.js';
 import type { Header } from '../../../libs/triton/src/http2/hpack-table.js';
-import type {
-  HeaderFields,
-  Http2Connection,
-} from '../../../libs/triton/src/http2/http2-connection.js';
+import type { HeaderFields } from '../../../libs/triton/src/http2/hpack-encoder.js';
+import type { Http2Connection } from '../../../libs/triton/src/http2/http2-connection.js';
 import type { Http2Stream, StreamHandler } from '../../../libs/triton/src/http2/http2-stream.js';
 
 /** Support for specs: a call on a connection, which keeps what it hears. */

@@ -246,6 +246,33 @@ describe('balance over a host name', () => {
     expect(servers.server(2).calls).toBe(1);
   });
 
+  it('looks once and no more, if that is asked for, but for a connection that fails', async () => {
+    const names = new Names('10.0.0.1');
+    const { servers, transport } = over(names, { refreshMs: Infinity });
+    await transport.unary(infer);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(names.asked).toHaveLength(1);
+    servers.server(1).behave = refuse;
+    await transport.unary(infer).catch(() => {});
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(names.asked).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(names.asked).toHaveLength(2);
+  });
+
+  it('takes an interval longer than any timer', async () => {
+    const names = new Names('10.0.0.1');
+    const { transport } = over(names, { refreshMs: 2 ** 31 });
+    await transport.unary(infer);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(names.asked).toHaveLength(1);
+    await transport.close();
+  });
+
+  it.each([0, -1, NaN])('refuses to look every %d ms', (refreshMs) => {
+    expect(() => dnsEndpoints('grpc://triton', { refreshMs })).toThrow(/^refreshMs: .* is no time/);
+  });
+
   it('ends the waiting and looks no more, once it is closed', async () => {
     const names = new Names();
     names.gate = new Promise(() => {});

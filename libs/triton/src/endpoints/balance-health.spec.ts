@@ -127,6 +127,7 @@ describe('ejection', () => {
   it.each([
     ['unavailable', { reason: 'queue_full' }],
     ['unavailable', { reason: 'queue_timeout' }],
+    ['unavailable', { status: 14 }],
     ['internal', { reason: 'model_error' }],
     ['invalid_argument', {}],
     ['cancelled', {}],
@@ -198,6 +199,18 @@ describe('ejection', () => {
     await ask(transport, 1);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(states(transport)).toEqual(['ready', 'ready']);
+  });
+
+  it('does not take one for ready that is unavailable to the probe, in whatever words', async () => {
+    const { servers, transport } = over(2, { health: { failures: 1 } });
+    servers.server(1).behave = refuse;
+    servers.server(1).ready = new TritonError('unavailable', 'come back later', {
+      progress: 'sent',
+      status: 14,
+    });
+    await ask(transport, 1);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(states(transport)).toEqual(['down', 'ready']);
   });
 });
 

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { answerError } from '../http/answer-error.js';
+import { serverError } from '../server-error.js';
 import { TritonError, type TritonErrorCode, type TritonErrorOptions } from '../triton-error.js';
 import { blame } from './blame.js';
 
@@ -15,11 +17,35 @@ describe('blame', () => {
     },
   );
 
-  it('is of the endpoint for a stream that stalled, and for a server that says it is unavailable', () => {
+  it('is of the endpoint for a stream that stalled, and for what never reached a server', () => {
     expect(blamed('deadline_exceeded', { reason: 'stalled' })).toBe('endpoint');
-    expect(blamed('unavailable')).toBe('endpoint');
+    expect(blamed('unavailable', { progress: 'unsent' })).toBe('endpoint');
     expect(blamed('data_loss', { reason: 'protocol' })).toBe('endpoint');
   });
+
+  it.each([
+    'Server not ready',
+    'Server exiting',
+    '[request id: 7] Server is stopping, scheduler for model has stopped accepting new inference requests',
+    'GRPC server is shutting down and has stopped accepting new requests.',
+    'no healthy upstream',
+  ])('is of the endpoint that says of itself: %s', (message) => {
+    expect(blame(serverError('unavailable', message, { status: 14 }))).toBe('endpoint');
+  });
+
+  it.each([502, 503])('is of the endpoint where a gateway answers in its place: %d', (status) => {
+    const error = answerError({ status, headers: {}, body: Buffer.from('<html>') });
+    expect(blame(error)).toBe('endpoint');
+  });
+
+  it.each(["Request for model 'bad' failed: 'bad' is not at ready state", 'what a model says'])(
+    'is of the request where the server says of a model: %s',
+    (message) => {
+      expect(blame(serverError('unavailable', message, { status: 14 }))).toBe('request');
+      // In band, there is no status.
+      expect(blame(serverError('unavailable', message, {}))).toBe('request');
+    },
+  );
 
   it('is of the model alone where its process is dead', () => {
     expect(blamed('unavailable', { reason: 'model_process' })).toBe('model');

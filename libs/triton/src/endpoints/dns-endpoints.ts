@@ -1,5 +1,6 @@
 import { lookup as lookupName } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { checkTime } from '../call-options.js';
 import { TritonError } from '../triton-error.js';
 import { addressOf, type EndpointAddress, readUrl } from './endpoint-address.js';
 
@@ -7,14 +8,17 @@ import { addressOf, type EndpointAddress, readUrl } from './endpoint-address.js'
 export interface EndpointSource {
   /** What is read, for messages. */
   readonly name: string;
-  /** Milliseconds from one reading to the next. */
+  /** Milliseconds from one reading to the next; Infinity: none but those that a failed connection asks for. */
   readonly refreshMs: number;
   /** All servers there are now. To fail, or to find none, changes nothing: those known before stay. */
   resolve(): Promise<readonly EndpointAddress[]>;
 }
 
 export interface DnsOptions {
-  /** Milliseconds from one look-up to the next. A connection that fails brings the next one forward. Default 10,000. */
+  /**
+   * Milliseconds from one look-up to the next. A connection that fails brings the next one forward; with Infinity, nothing
+   * else does. Default 10,000.
+   */
   readonly refreshMs?: number | undefined;
   /** Only IPv4 or only IPv6 addresses. Default both: a server that has one of each counts as two. */
   readonly family?: 4 | 6 | undefined;
@@ -27,6 +31,8 @@ export interface DnsOptions {
  * Every address of a host name, as of a Kubernetes headless service. Asked is the system's resolver (getaddrinfo): unlike
  * a query to a name server, it knows the hosts file and the search domains, so that the short name of a service will do.
  * It does not tell how long an answer holds, hence the fixed interval.
+ *
+ * @throws TritonError `invalid_argument` that names the field
  */
 export function dnsEndpoints(
   url: string | URL,
@@ -36,6 +42,7 @@ export function dnsEndpoints(
     lookup = (host) => lookupName(host, { all: true, family: family ?? 0 }),
   }: DnsOptions = {},
 ): EndpointSource {
+  checkTime('refreshMs', refreshMs);
   const base = readUrl(url, 'url');
   const host = base.hostname.replace(/^\[(.*)\]$/, '$1');
   const serverName = isIP(host) === 0 ? host : undefined;

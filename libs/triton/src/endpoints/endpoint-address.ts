@@ -26,7 +26,13 @@ export function readUrl(url: string | URL, where: string): URL {
   if (read === null || read.hostname === '' || !(read.protocol in DEFAULT_PORTS)) {
     const mend =
       'give scheme (grpc, grpcs, http or https), host and port, as grpc://127.0.0.1:8001';
-    throw invalidArgument(where, `${JSON.stringify(url)} is no URL of a server`, mend);
+    const shown = JSON.stringify(withoutCredentials(url.toString()));
+    throw invalidArgument(where, `${shown} is no URL of a server`, mend);
   }
   return read;
+}
+
+/** Errors go to logs, passwords do not. Works on what is no URL, too. */
+function withoutCredentials(url: string): string {
+  return url.replace(/^([^:/@]+:\/\/)?.*@/s, '$1…@');
 }

@@ -1,4 +1,5 @@
 import type { Transport } from '../transport.js';
+import { TritonError } from '../triton-error.js';
 import { LONGEST_DELAY } from '../call-limits.js';
 import { blame } from './blame.js';
 import { BrokenModels } from './broken-models.js';
@@ -226,7 +227,7 @@ export class Endpoint implements Candidate {
       // No failure, so no doubling: it may be loading its models.
       this.#schedule(ejectionMs(this.#health, 1));
       this.#become('not_ready');
-    } else if ('ready' in outcome || blame(outcome.error) === 'request') {
+    } else if ('ready' in outcome || isRefusal(outcome.error)) {
       // A server that refuses the question is there.
       this.#beReady();
     } else if (this.#state === 'ready') {
@@ -263,4 +264,10 @@ export class Endpoint implements Candidate {
     const prefix = `${this.address}: `;
     return message.startsWith(prefix) ? message.slice(prefix.length) : message;
   }
+}
+
+/** No model is asked for that could be what is unavailable. */
+function isRefusal(error: unknown): boolean {
+  const isUnavailable = error instanceof TritonError && error.code === 'unavailable';
+  return !isUnavailable && blame(error) === 'request';
 }

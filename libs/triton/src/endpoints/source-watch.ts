@@ -1,3 +1,4 @@
+import { LONGEST_DELAY } from '../call-limits.js';
 import { TritonError } from '../triton-error.js';
 import type { EndpointSource } from './dns-endpoints.js';
 import type { EndpointAddress } from './endpoint-address.js';
@@ -89,7 +90,8 @@ export class SourceWatch {
   #schedule(delayMs: number): void {
     if (this.#reading !== undefined || this.#closed) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#read(), delayMs);
+    if (delayMs === Infinity) return;
+    this.#timer = setTimeout(() => this.#read(), Math.min(delayMs, LONGEST_DELAY));
     this.#timer.unref();
   }
 }

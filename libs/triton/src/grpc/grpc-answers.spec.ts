@@ -7,10 +7,16 @@ import {
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { deflateSync, gzipSync } from 'node:zlib';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { ConnectionOptions } from '../connection-options.js';
-import { frame, frameType } from '../http2/frames.js';
-import { type RawPeer, RawServer, settings } from '../../../../test/support/http2/raw-server.js';
+import { flag, frame, frameType } from '../http2/frames.js';
+import {
+  dataFrame,
+  headersFrame,
+  type RawPeer,
+  RawServer,
+  settings,
+} from '../../../../test/support/http2/raw-server.js';
 import { until } from '../../../../test/support/http2/until.js';
 import type { CallContext, StreamAnswer, Transport } from '../transport.js';
 import { grpcTransport } from './grpc-transport.js';
@@ -19,6 +25,7 @@ const grpcHead = { ':status': 200, 'content-type': 'application/grpc' };
 const closing: (() => unknown)[] = [];
 
 afterEach(async () => {
+  vi.useRealTimers();
   for (const close of closing.splice(0).toReversed()) await close();
 });
 
@@ -52,17 +59,20 @@ function call(transport: Transport, context: Partial<CallContext> = {}): Promise
     .then(({ name }) => name);
 }
 
-function streamOf(transport: Transport): AsyncIterator<StreamAnswer> {
+function streamOf(
+  transport: Transport,
+  context: Partial<CallContext> = {},
+): AsyncIterator<StreamAnswer> {
   const answers = transport.stream({
     operation: 'ModelStreamInfer',
     requests: [],
-    context: { metadata: {} },
+    context: { metadata: {}, ...context },
   });
   return answers[Symbol.asyncIterator]();
 }
 
-function message(body: Uint8Array, flag = 0): Buffer {
-  const prefix = Buffer.from([flag, 0, 0, 0, 0]);
+function message(body: Uint8Array, compressed = 0): Buffer {
+  const prefix = Buffer.from([compressed, 0, 0, 0, 0]);
   prefix.writeUInt32BE(body.length, 1);
   return Buffer.concat([prefix, body]);
 }
@@ -70,6 +80,31 @@ function message(body: Uint8Array, flag = 0): Buffer {
 /** ServerMetadataResponse of this name. */
 function named(name: string): Buffer {
   return Buffer.concat([Buffer.from([0x0a, name.length]), Buffer.from(name)]);
+}
+
+/** A server that says what it is told, and the peer of its first connection. */
+async function raw(
+  own: Readonly<Record<number, number>> = {},
+): Promise<[number, Promise<RawPeer>]> {
+  const accepted = Promise.withResolvers<RawPeer>();
+  const server = await RawServer.listen((peer) => {
+    peer.write(settings(own));
+    accepted.resolve(peer);
+  });
+  closing.push(() => server[Symbol.asyncDispose]());
+  return [server.port, accepted.promise];
+}
+
+const rawHead = { ':status': '200', 'content-type': 'application/grpc' };
+
+/** The bytes by which the client widens the window of stream 1 before it answers a ping. */
+async function credited(peer: RawPeer): Promise<number> {
+  peer.write(frame(frameType.ping, 0, 0, Buffer.alloc(8)));
+  for (let bytes = 0; ;) {
+    const { type, stream, payload } = await peer.any();
+    if (type === frameType.ping) return bytes;
+    if (type === frameType.windowUpdate && stream === 1) bytes += payload.readUInt32BE();
+  }
 }
 
 function answer(
@@ -292,43 +327,49 @@ test('a malformed message ends its own stream only', async () => {
 });
 
 test('a slow reader holds the server back, and gets it all', async () => {
-  const whole = 400;
-  const one = message(
-    Buffer.concat([
-      Buffer.from([0x12, 0x84, 0x80, 0x04, 0x1a, 0x80, 0x80, 0x04]),
-      Buffer.alloc(2 ** 16, 'i'),
-    ]),
-  );
+  const [port, accepted] = await raw();
+  const answers = streamOf(client(port));
+  const first = answers.next();
+  const peer = await accepted;
+  await peer.next(frameType.headers);
+  peer.write(headersFrame(1, rawHead));
+  const id = Buffer.from([0x12, 0x84, 0x80, 0x04, 0x1a, 0x80, 0x80, 0x04]);
+  const one = message(Buffer.concat([id, Buffer.alloc(2 ** 16, 'i')]));
+  const all = Buffer.concat(Array.from({ length: 200 }, () => one));
   let sent = 0;
-  const port = await serve((stream) => {
-    stream.respond(grpcHead, { waitForTrailers: true });
-    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-    const write = (): void => {
-      if (sent === whole) stream.end();
-      // Called back once it has left the server.
-      else
-        stream.write(one, () => {
-          sent++;
-          write();
-        });
-    };
-    write();
-  });
-  const transport = client(port);
-  const answers = streamOf(transport);
-  expect((await answers.next()).value).toMatchObject({ answer: { id: 'i'.repeat(2 ** 16) } });
-  // The window of a stream is 4 MiB; what is read gives room for as much again, half of it at a time.
-  let before = 0;
-  let still = 0;
-  await until(() => {
-    still = sent === before ? still + 1 : 0;
-    before = sent;
-    return still > 50 && sent * one.length > 3 * 2 ** 20;
-  });
-  expect(sent * one.length).toBeLessThan(6 * 2 ** 20);
+  const send = (window: number): void => {
+    for (const end = Math.min(all.length, sent + window); sent < end; sent += 2 ** 14)
+      peer.write(dataFrame(1, all.subarray(sent, Math.min(end, sent + 2 ** 14))));
+    sent = Math.min(sent, all.length);
+  };
+  // A window of 4 MiB, of which a quarter is taken before the reader reads.
+  send(4 * 2 ** 20);
+  expect((await first).value).toMatchObject({ answer: { id: 'i'.repeat(2 ** 16) } });
+  expect(await credited(peer)).toBe(0);
   let count = 1;
-  while ((await answers.next()).done !== true) count++;
-  expect(count).toBe(whole);
+  const read = async (): Promise<void> => {
+    while ((await answers.next()).done !== true) count++;
+  };
+  const done = read();
+  while (sent < all.length) {
+    const { stream, payload } = await peer.next(frameType.windowUpdate);
+    if (stream === 1) send(payload.readUInt32BE());
+  }
+  peer.write(headersFrame(1, { 'grpc-status': '0' }, flag.endHeaders | flag.endStream));
+  await done;
+  expect(count).toBe(200);
+});
+
+test('messages without content hold the server back, too', async () => {
+  const [port, accepted] = await raw();
+  const answers = streamOf(client(port));
+  const first = answers.next();
+  const peer = await accepted;
+  await peer.next(frameType.headers);
+  peer.write(headersFrame(1, rawHead));
+  for (let sent = 0; sent < 2 ** 21; sent += 10_000) peer.write(dataFrame(1, Buffer.alloc(10_000)));
+  expect(await first).toMatchObject({ done: false });
+  expect(await credited(peer)).toBe(0);
 });
 
 test('a deadline that passes while it connects, and while it waits for its turn', async () => {
@@ -338,13 +379,64 @@ test('a deadline that passes while it connects, and while it waits for its turn'
   await expect(
     call(client(silent.port), { deadline: performance.now() + 20 }),
   ).rejects.toMatchObject(late);
-  const one = await RawServer.listen((peer) => peer.write(settings({ 3: 1 })));
-  closing.push(() => one[Symbol.asyncDispose]());
-  const transport = client(one.port);
-  const first = call(transport, { deadline: performance.now() + 60 });
-  const second = call(transport, { deadline: performance.now() + 40 });
-  await expect(second).rejects.toMatchObject(late);
-  await expect(first).rejects.toMatchObject({ code: 'deadline_exceeded', progress: 'sent' });
+  const [port, accepted] = await raw({ 3: 1 });
+  const transport = client(port);
+  const controller = new AbortController();
+  const first = call(transport, { signal: controller.signal }).catch((error: unknown) => error);
+  await (await accepted).next(frameType.headers);
+  await expect(call(transport, { deadline: performance.now() + 20 })).rejects.toMatchObject(late);
+  controller.abort();
+  expect(await first).toMatchObject({ code: 'cancelled', progress: 'sent' });
+});
+
+test('a call that is given up as soon as it was made counts as sent: the server gets all of it', async () => {
+  let bodies = 0;
+  const port = await serve((stream) => {
+    stream.on('data', () => bodies++);
+    if (bodies === 0) answer(stream, message(named('first')), { 'grpc-status': '0' });
+  });
+  const transport = client(port);
+  await call(transport);
+  const controller = new AbortController();
+  const given = call(transport, { signal: controller.signal });
+  controller.abort();
+  await expect(given).rejects.toMatchObject({ code: 'cancelled', progress: 'sent' });
+  await until(() => bodies === 2);
+});
+
+test('an input that is gone before there is a connection is refused', async () => {
+  const [port] = await raw();
+  const data = new Float32Array(50_000);
+  const infer = client(port).unary({
+    operation: 'ModelInfer',
+    request: {
+      model: 'm',
+      inputs: [{ name: 'I', tensor: { datatype: 'FP32', shape: [50_000], data } }],
+    },
+    context: { metadata: {} },
+  });
+  structuredClone(data.buffer, { transfer: [data.buffer] });
+  await expect(infer).rejects.toMatchObject({
+    code: 'invalid_argument',
+    progress: 'unsent',
+    operation: 'ModelInfer',
+    message: expect.stringContaining('transferred or resized'),
+  });
+});
+
+test('what waits for its reader when the deadline passes is not read on', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  const port = await serve((stream) => {
+    stream.respond(grpcHead);
+    stream.write(Buffer.concat([message(Buffer.alloc(0)), message(Buffer.alloc(0))]));
+  });
+  const answers = streamOf(client(port), { deadline: performance.now() + 1_000 });
+  expect(await answers.next()).toMatchObject({ done: false });
+  vi.advanceTimersByTime(1_000);
+  await expect(answers.next()).rejects.toMatchObject({
+    code: 'deadline_exceeded',
+    progress: 'answered',
+  });
 });
 
 test('a call without an answer in time makes the connection prove that it lives: it does not', async () => {
@@ -355,37 +447,46 @@ test('a call without an answer in time makes the connection prove that it lives:
   });
   closing.push(() => server[Symbol.asyncDispose]());
   const transport = client(server.port, { keepAliveTimeoutMs: 30 });
-  const other = call(transport);
-  const [late] = await Promise.allSettled([call(transport, { deadline: performance.now() + 20 })]);
-  expect(late).toMatchObject({ reason: { code: 'deadline_exceeded' } });
+  const other = call(transport).catch((error: unknown) => error);
+  await until(() => accepted.length === 1);
+  await accepted[0]?.next(frameType.headers);
+  await expect(call(transport, { deadline: performance.now() + 20 })).rejects.toMatchObject({
+    code: 'deadline_exceeded',
+  });
   await accepted[0]?.next(frameType.ping);
-  await expect(other).rejects.toMatchObject({
+  expect(await other).toMatchObject({
     code: 'unavailable',
     reason: 'connection',
     progress: 'sent',
     message: expect.stringContaining('no sign of life'),
   });
   // The next one takes a new connection.
-  const next = call(transport, { deadline: performance.now() + 20 }).catch(() => {});
+  const controller = new AbortController();
+  const next = call(transport, { signal: controller.signal }).catch(() => {});
   await until(() => accepted.length === 2);
+  controller.abort();
   await next;
 });
 
-test('a silent connection is asked after keepAliveMs, and lives if it answers', async () => {
-  const pinged = Promise.withResolvers<RawPeer>();
-  const server = await RawServer.listen(async (peer) => {
-    peer.write(settings({}));
-    const { payload } = await peer.next(frameType.ping);
-    peer.write(frame(frameType.ping, 1, 0, payload));
-    await peer.next(frameType.ping);
-    pinged.resolve(peer);
-  });
-  closing.push(() => server[Symbol.asyncDispose]());
-  const transport = client(server.port, { keepAliveMs: 20, keepAliveTimeoutMs: 40 });
+test('a silent connection is asked after keepAliveMs, and lives as long as it answers', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  const [port, accepted] = await raw();
+  const transport = client(port, { keepAliveMs: 20, keepAliveTimeoutMs: 40 });
   const outcome = call(transport).catch((error: unknown) => error);
-  await pinged.promise;
+  const peer = await accepted;
+  await peer.next(frameType.headers);
+  vi.advanceTimersByTime(20);
+  for (let round = 0; round < 3; round++) {
+    const { payload } = await peer.next(frameType.ping);
+    peer.write(frame(frameType.ping, flag.ack, 0, payload));
+    await credited(peer);
+    vi.advanceTimersByTime(40);
+  }
+  await peer.next(frameType.ping);
+  vi.advanceTimersByTime(40);
   expect(await outcome).toMatchObject({
     code: 'unavailable',
     progress: 'sent',
+    message: expect.stringContaining('no sign of life for'),
   });
 });

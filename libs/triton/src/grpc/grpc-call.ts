@@ -1,6 +1,7 @@
 import type { Http2Connection } from '../http2/http2-connection.js';
 import type { Http2Stream, StreamHandler } from '../http2/http2-stream.js';
 import type { Header } from '../http2/hpack-table.js';
+import { asTritonError } from '../as-triton-error.js';
 import { TritonError } from '../triton-error.js';
 import { AnswerHead } from './grpc-status.js';
 import { MessageReader } from './message-stream.js';
@@ -52,9 +53,10 @@ export class GrpcCall implements StreamHandler {
   giveUp(error: TritonError): void {
     if (this.#ended) return;
     if (error.code === 'deadline_exceeded') this.#connection?.suspect();
-    const wasSent = this.#stream !== undefined && this.#connection?.wasSent(this.#stream);
+    // A request that has its stream leaves also where it was given up before the next write: heads are in step with a table.
+    const progress = this.#stream === undefined || this.#stream.id === 0 ? 'unsent' : 'sent';
     this.#stream?.cancel();
-    this.#finish(error.with({ progress: wasSent ? 'sent' : 'unsent' }));
+    this.#finish(error.with({ progress }));
   }
 
   resume(): void {
@@ -79,11 +81,7 @@ export class GrpcCall implements StreamHandler {
       }
     } catch (error) {
       // Whatever it is, it is this call's and not the connection's.
-      this.giveUp(
-        error instanceof TritonError
-          ? error
-          : new TritonError('internal', String(error), { cause: error }),
-      );
+      this.giveUp(asTritonError(error, {}));
     }
   }
 

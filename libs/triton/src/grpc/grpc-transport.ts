@@ -1,10 +1,11 @@
+import { asTritonError } from '../as-triton-error.js';
 import { watchLimits } from '../call-limits.js';
 import { checkConnection } from '../check-connection.js';
 import type { ConnectionOptions } from '../connection-options.js';
 import { connect } from '../http2/connect.js';
-import type { HeaderFields, Http2Connection } from '../http2/http2-connection.js';
+import { byteLength, changedInput } from '../http2/changed-input.js';
+import type { Http2Connection } from '../http2/http2-connection.js';
 import type { Http2Stream } from '../http2/http2-stream.js';
-import type { Header } from '../http2/hpack-table.js';
 import { metadataFields } from '../metadata-fields.js';
 import { PushQueue } from '../push-queue.js';
 import type {
@@ -16,15 +17,19 @@ import type {
   UnaryCall,
   UnaryOperations,
 } from '../transport.js';
-import { invalidArgument, TritonError, type TritonErrorOptions } from '../triton-error.js';
+import { invalidArgument, TritonError } from '../triton-error.js';
+import { CallHeaders } from './call-headers.js';
 import { GrpcGenerate } from './grpc-generate.js';
 import { GrpcCall } from './grpc-call.js';
-import { frameMessage } from './message-stream.js';
+import { frameMessage, frameSingle } from './message-stream.js';
 import { type GrpcMethod, grpcMethods, modelStreamInfer } from './methods.js';
+import { pumpRequests } from './request-pump.js';
 
 const defaultMaxMessageBytes = 2 ** 31 - 1;
 /** Answers of one stream that wait for their reader, before the server is asked to hold on. */
 const unreadBytes = 2 ** 20;
+/** What an answer takes of that beyond the bytes of its message: an empty one is an object, too. */
+const answerBytes = 512;
 
 /**
  * Triton's gRPC protocol on one HTTP/2 connection, which is opened by the first call and again after it broke.
@@ -42,8 +47,7 @@ class GrpcTransport implements Transport {
   readonly #secure: boolean;
   readonly #endpoint: string;
   readonly #maxMessageBytes: number;
-  /** Per method: the fields that are the same in every call. */
-  readonly #fields = new Map<string, HeaderFields>();
+  readonly #headers: CallHeaders;
   readonly #generate: GrpcGenerate;
   /** The one for new calls. */
   #connection: Http2Connection | undefined;
@@ -61,6 +65,11 @@ class GrpcTransport implements Transport {
     this.#port = Number(url.port || 8001);
     this.#secure = url.protocol === 'grpcs:';
     this.#endpoint = `${url.hostname}:${this.#port}`;
+    this.#headers = new CallHeaders({
+      secure: this.#secure,
+      authority: options.tls?.serverName ?? this.#endpoint,
+      compression: options.compression,
+    });
     this.#maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
     this.#generate = new GrpcGenerate(
       this,
@@ -96,7 +105,7 @@ class GrpcTransport implements Transport {
             try {
               resolve(method.decode(answer.message));
             } catch (cause) {
-              reject(named(cause, { ...names, progress: 'answered' }));
+              reject(asTritonError(cause, { ...names, progress: 'answered' }));
             }
           },
         },
@@ -104,12 +113,18 @@ class GrpcTransport implements Transport {
       );
       stop = watchLimits(call.context, (error) => grpc.giveUp(error));
       if (grpc.ended) return;
-      try {
-        const message = this.#frame(method.encode(call.request));
-        this.#start(grpc, method.path, call.context, message, true);
-      } catch (error) {
+      const fail = (error: unknown): void => {
         stop();
-        reject(named(error, names));
+        reject(asTritonError(error, names));
+      };
+      const start = (message: readonly Uint8Array[]): void =>
+        this.#start(grpc, method.path, call.context, message, true);
+      try {
+        const message = frameSingle(method.encode(call.request), this.#options.compression);
+        if (message instanceof Promise) message.then(start).catch(fail);
+        else start(message);
+      } catch (error) {
+        fail(error);
       }
     });
   }
@@ -155,14 +170,15 @@ class GrpcTransport implements Transport {
         message: (message) => {
           const { answer, error } = modelStreamInfer.decode(message);
           const located = error === undefined ? { answer } : { answer, error: error.with(names) };
-          return queue.push(located, message.length);
+          return queue.push(located, message.length + answerBytes);
         },
         done: (error) => {
           stop();
           stopSending();
-          // What was given up here is not read on.
-          if (error === undefined) queue.end();
-          else queue.fail(error, { drop: error.code === 'cancelled' });
+          if (error === undefined) return queue.end();
+          // What was given up is not read on, whichever side was the first to notice.
+          const drop = error.code === 'cancelled' || error.code === 'deadline_exceeded';
+          queue.fail(error, { drop });
         },
       },
       this.#maxMessageBytes,
@@ -176,41 +192,15 @@ class GrpcTransport implements Transport {
         this.#start(grpc, path, context, messages, true);
       } else {
         this.#start(grpc, path, context, [], false, (stream) => {
-          stopSending = this.#sendAll(grpc, stream, requests);
+          stopSending = pumpRequests(grpc, stream, requests, (it) =>
+            this.#frame(modelStreamInfer.encode(it)),
+          );
         });
       }
     } catch (error) {
-      grpc.giveUp(named(error, names));
+      grpc.giveUp(asTritonError(error, names));
     }
     return queue;
-  }
-
-  /** Sends requests as they come, no faster than the connection takes them. Returns what ends it. */
-  #sendAll(
-    grpc: GrpcCall,
-    stream: Http2Stream,
-    requests: AsyncIterable<StreamOperations['ModelStreamInfer'][0]>,
-  ): () => void {
-    const source = requests[Symbol.asyncIterator]();
-    const send = async (): Promise<void> => {
-      try {
-        for (;;) {
-          const { done, value } = await source.next();
-          if (grpc.ended) return;
-          stream.send(done ? [] : this.#frame(modelStreamInfer.encode(value)), done === true);
-          if (done) return;
-          await stream.drained();
-        }
-      } catch (error) {
-        grpc.giveUp(
-          error instanceof TritonError
-            ? error
-            : new TritonError('cancelled', 'the requests of the stream failed', { cause: error }),
-        );
-      }
-    };
-    void send();
-    return () => void source.return?.().catch(() => {});
   }
 
   #frame(pieces: readonly Uint8Array[]): readonly Uint8Array[] {
@@ -226,19 +216,23 @@ class GrpcTransport implements Transport {
     onBegin?: (stream: Http2Stream) => void,
   ): void {
     const metadata = metadataFields(context.metadata);
+    if (grpc.ended) return;
     const begin = (connection: Http2Connection): void => {
       if (grpc.ended) return;
-      const fields = this.#headers(path, metadata, context.deadline);
+      const fields = this.#headers.fields(path, metadata, context.deadline);
       const stream = connection.request(fields, grpc, pieces, end);
       grpc.bind(connection, stream);
       if (!grpc.ended) onBegin?.(stream);
     };
     const connection = this.#connection;
-    if (connection?.usable) begin(connection);
-    else
-      this.#connect()
-        .then(begin)
-        .catch((error: unknown) => grpc.error(named(error, {})));
+    if (connection?.usable) return begin(connection);
+    const length = byteLength(pieces);
+    this.#connect()
+      .then((opened) => {
+        if (byteLength(pieces) !== length) throw changedInput();
+        return begin(opened);
+      })
+      .catch((error: unknown) => grpc.error(asTritonError(error, {})));
   }
 
   /** One attempt at a time, for all who wait. */
@@ -262,69 +256,15 @@ class GrpcTransport implements Transport {
       });
     return this.#connecting;
   }
-
-  #headers(path: string, metadata: readonly Header[], deadline: number | undefined): HeaderFields {
-    let fixed = this.#fields.get(path);
-    if (fixed === undefined) {
-      fixed = this.#fixedFields(path);
-      this.#fields.set(path, fixed);
-    }
-    if (metadata.length === 0 && deadline === undefined) return fixed;
-    const more: HeaderFields = metadata.map((field) => [
-      field,
-      isSecret(field[0]) ? 'secret' : 'once',
-    ]);
-    if (deadline === undefined) return [...fixed, ...more];
-    return [
-      ...fixed,
-      [['grpc-timeout', timeoutText(deadline - performance.now())], 'once'],
-      ...more,
-    ];
-  }
-
-  #fixedFields(path: string): HeaderFields {
-    const fields: Header[] = [
-      [':method', 'POST'],
-      [':scheme', this.#secure ? 'https' : 'http'],
-      [':path', path],
-      [':authority', this.#options.tls?.serverName ?? this.#endpoint],
-      ['te', 'trailers'],
-      ['content-type', 'application/grpc'],
-      ['user-agent', 'hammerline-triton'],
-      ['grpc-accept-encoding', 'identity,deflate,gzip'],
-    ];
-    const { compression } = this.#options;
-    if (compression !== undefined) fields.push(['grpc-encoding', compression]);
-    return fields.map((field) => [field, 'indexed'] as const);
-  }
 }
 
 function isGenerate(call: UnaryCall): call is UnaryCall<'Generate'> {
   return call.operation === 'Generate';
 }
 
-/** What proves an identity must not enter any table on the way. */
-function isSecret(name: string): boolean {
-  return name === 'authorization' || name === 'cookie' || name.startsWith('triton-grpc-protocol-');
-}
-
-/** As gRPC writes it: at most eight digits and a unit. A server must not give up before we do. */
-function timeoutText(ms: number): string {
-  const whole = Math.max(1, Math.ceil(ms));
-  return whole < 1e8 ? `${whole}m` : `${Math.min(Math.ceil(whole / 1000), 99_999_999)}S`;
-}
-
 function noAnswer(): TritonError {
   return new TritonError('internal', 'the call ended well, but without an answer', {
     reason: 'protocol',
     progress: 'sent',
-  });
-}
-
-function named(error: unknown, known: TritonErrorOptions): TritonError {
-  if (error instanceof TritonError) return error.with(known);
-  return new TritonError('internal', error instanceof Error ? error.message : String(error), {
-    ...known,
-    cause: error,
   });
 }

@@ -1,6 +1,7 @@
 import type { Parameters } from '../protocol.js';
-import { putEntry } from '../protobuf/put-entry.js';
+import { putEntry } from '../entries.js';
 import { invalidArgument } from '../triton-error.js';
+import { checkParameterNumber } from '../write-json.js';
 import type { InferParameter } from './messages-infer.js';
 
 type ParameterMap = Readonly<Record<string, InferParameter>>;
@@ -34,9 +35,8 @@ function writeParameter(where: string, value: Parameters[string] | undefined): I
     return value >= INT64_END ? { uint64_param: value } : { int64_param: value };
   }
   if (typeof value === 'number') {
-    if (Number.isSafeInteger(value)) return { int64_param: value };
-    if (Number.isFinite(value)) return { double_param: value };
-    throw invalidArgument(where, String(value), 'give a finite number');
+    checkParameterNumber(where, value);
+    return Number.isInteger(value) ? { int64_param: value } : { double_param: value };
   }
   if (typeof value === 'string') {
     if (value.isWellFormed()) return { string_param: value };

@@ -40,6 +40,6 @@ const statuses = {
 } as const;
 
 /** A status of a newer protocol is as good as none. */
-export function readHealth({ status }: MessageOf<typeof HealthCheckResponse>): HealthStatus {
+export function readHealthStatus({ status }: MessageOf<typeof HealthCheckResponse>): HealthStatus {
   return typeof status === 'number' ? 'unknown' : statuses[status];
 }

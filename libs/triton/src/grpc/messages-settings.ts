@@ -2,7 +2,7 @@ import { bool, map, nested, oneof, repeated, string, uint32 } from '../protobuf/
 import { message, type MessageInit, type MessageOf } from '../protobuf/message.js';
 import type { LogSettings, TraceSettings, TraceSettingsRequest } from '../protocol.js';
 import { invalidArgument } from '../triton-error.js';
-import { mapEntries } from '../protobuf/map-entries.js';
+import { mapEntries } from '../entries.js';
 
 // Numbers and names: grpc_service.proto of github.com/triton-inference-server/common (BSD-3-Clause).
 

@@ -1,7 +1,7 @@
 import { int64Number, map, nested, repeated, string, uint64Number } from '../protobuf/fields.js';
 import { message, type MessageOf } from '../protobuf/message.js';
 import type { Duration, ModelStatistics } from '../protocol.js';
-import { mapEntries } from '../protobuf/map-entries.js';
+import { mapEntries } from '../entries.js';
 
 // Numbers and names: grpc_service.proto of github.com/triton-inference-server/common (BSD-3-Clause).
 

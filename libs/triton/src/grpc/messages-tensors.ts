@@ -1,6 +1,6 @@
 import type { InferAnswer, InferMessage } from '../protocol.js';
 import type { MessageInit } from '../protobuf/message.js';
-import { putEntry } from '../protobuf/put-entry.js';
+import { putEntry } from '../entries.js';
 import { isDataType } from '../data-types.js';
 import { rawPieces, readRawTensor } from '../raw-tensor.js';
 import { elementCount, shapeText } from '../shape.js';

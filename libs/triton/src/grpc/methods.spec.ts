@@ -102,7 +102,7 @@ describe('ModelInfer, the request', () => {
     ['a boolean', false, { bool_param: false }],
     ['an integer', -3, { int64_param: -3 }],
     ['a number with a fraction', 0.5, { double_param: 0.5 }],
-    ['a number beyond 2^53', 1e300, { double_param: 1e300 }],
+    ['a great number with a fraction', 2 ** 51 + 0.5, { double_param: 2 ** 51 + 0.5 }],
     ['a bigint', 2n ** 63n - 1n, { int64_param: 2n ** 63n - 1n }],
     ['a bigint beyond int64', 2n ** 63n, { uint64_param: 2n ** 63n }],
     ['a text', '', { string_param: '' }],
@@ -115,6 +115,7 @@ describe('ModelInfer, the request', () => {
   it.each<[string, Partial<InferMessage>, string]>([
     ['NaN', { parameters: { p: NaN } }, 'parameters.p: NaN'],
     ['Infinity', { parameters: { p: -Infinity } }, 'parameters.p: -Infinity'],
+    ['an integer that is not exact', { parameters: { p: -(2 ** 53) } }, 'give a bigint'],
     ['a bigint beyond uint64', { parameters: { p: 2n ** 64n } }, String(2n ** 64n)],
     ['a lone surrogate', { parameters: { p: '\ud800' } }, 'parameters.p: a lone surrogate'],
     ['one in a name', { parameters: { '\ud800': 1 } }, 'a key of ModelInferRequest.parameters'],

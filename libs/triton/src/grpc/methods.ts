@@ -104,7 +104,7 @@ export const grpcMethods: {
   HealthCheck: method({
     path: '/grpc.health.v1.Health/Check',
     request: [servers.HealthCheckRequest, () => ({})],
-    answer: [servers.HealthCheckResponse, servers.readHealth],
+    answer: [servers.HealthCheckResponse, servers.readHealthStatus],
   }),
   ModelInfer: method({
     path: inference('ModelInfer'),

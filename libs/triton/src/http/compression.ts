@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { deflate, gunzip, gzip, inflate } from 'node:zlib';
+import { tooLarge } from '../too-large.js';
 import { TritonError } from '../triton-error.js';
 import type { Encoding, HttpRequest } from './http-message.js';
 
@@ -35,13 +36,4 @@ export async function decompress(body: Buffer, encoding: string, atMost: number)
 
 function undecodable(message: string, cause?: unknown): TritonError {
   return new TritonError('data_loss', message, { reason: 'protocol', progress: 'answered', cause });
-}
-
-/** The error of an answer beyond `maxMessageBytes`. */
-export function tooLarge(atMost: number): TritonError {
-  const message = `the answer has more than ${atMost} bytes; raise maxMessageBytes if that is right`;
-  return new TritonError('resource_exhausted', message, {
-    reason: 'too_large',
-    progress: 'answered',
-  });
 }

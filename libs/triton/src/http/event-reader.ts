@@ -1,4 +1,4 @@
-import { tooLarge } from './compression.js';
+import { tooLarge } from '../too-large.js';
 
 const LF = 10;
 const CR = 13;

@@ -25,7 +25,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #receiver: Receiver;
   readonly #endpoint: string;
   readonly #stopWatching: () => void = () => {};
+  #request: Dispatcher.DispatchOptions | undefined;
   #controller: Dispatcher.DispatchController | undefined;
+  #heard = false;
   #over = false;
 
   /** From here on deadline and signal are heeded. */
@@ -36,7 +38,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   start(dispatcher: Dispatcher, request: Dispatcher.DispatchOptions): void {
-    if (!this.#over) dispatcher.dispatch(request, this);
+    if (this.#over) return;
+    this.#request = request;
+    dispatcher.dispatch(request, this);
   }
 
   /** Ends the exchange before its time. Where undici still waits for a connection for it, it will never begin. */
@@ -65,7 +69,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: IncomingHttpHeaders,
   ): void {
-    if (!this.#over && status >= 200) this.#receiver.started(status, headers);
+    if (this.#over || status < 200) return;
+    this.#heard = true;
+    this.#receiver.started(status, headers);
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -80,7 +86,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    if (!this.#over) this.#fail(connectionError(error, this.#endpoint, this.#progress, expected));
+    if (this.#over) return;
+    this.#fail(connectionError(error, this.#endpoint, this.#progress, expected, this.#heard));
   }
 
   get #progress(): Progress {
@@ -90,7 +97,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #fail(error: TritonError): void {
     this.#end();
+    this.#dropBody();
     this.#receiver.failed(error);
+  }
+
+  /** Undici keeps what waits for a connection until there is one, though it will not be sent. */
+  #dropBody(): void {
+    const request = this.#request;
+    if (!request || this.#controller) return;
+    if (Array.isArray(request.body)) request.body.length = 0;
+    request.body = null;
   }
 
   #end(): void {

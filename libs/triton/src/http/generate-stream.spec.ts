@@ -14,7 +14,7 @@ function open(
   status = 200,
   headers: Record<string, string> = TYPE,
 ): { stream: GenerateStream; answers: PushQueue<GenerateFields>; pause: () => void } {
-  const answers = new PushQueue<GenerateFields>({ limit: 20 });
+  const answers = new PushQueue<GenerateFields>({ limit: 1_050 });
   const pause = vi.fn<() => void>();
   const explain = (error: TritonError): TritonError => error.with({ operation: 'GenerateStream' });
   const stream = new GenerateStream({ answers, pause, explain }, 1_000_000);
@@ -32,6 +32,14 @@ describe('GenerateStream', () => {
     stream.ended();
     for (const n of [1, 2, 3]) expect((await answers.next()).value).toEqual({ n });
     expect(await answers.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('weighs an answer for more than its bytes: many small ones take memory, too', () => {
+    const { stream, pause } = open();
+    stream.received(Buffer.from('data: {}\n\n'.repeat(2)));
+    expect(pause).not.toHaveBeenCalled();
+    stream.received(Buffer.from('data: {}\n\n'));
+    expect(pause).toHaveBeenCalledTimes(1);
   });
 
   it('gives what came before the connection broke', async () => {

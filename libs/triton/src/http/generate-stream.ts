@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { GenerateFields } from '../protocol.js';
 import type { PushQueue } from '../push-queue.js';
+import { tooLarge } from '../too-large.js';
 import type { TritonError } from '../triton-error.js';
 import { answerError, errorText, generateError } from './answer-error.js';
-import { tooLarge } from './compression.js';
 import { EventReader } from './event-reader.js';
 import type { Receiver } from './exchange.js';
 import { broken, isObject, readJson } from './json-text.js';
@@ -16,7 +16,10 @@ interface Outlet {
   readonly explain: (error: TritonError) => TritonError;
 }
 
-/** Puts the answers of `/generate_stream` into a queue as they come; what each weighs is its bytes. */
+/** What an answer weighs besides its bytes: an object of no content takes memory, too. */
+const ANSWER_BYTES = 512;
+
+/** Puts the answers of `/generate_stream` into a queue as they come; what each weighs is its bytes and ANSWER_BYTES. */
 export class GenerateStream implements Receiver {
   answered = false;
   readonly #outlet: Outlet;
@@ -50,7 +53,7 @@ export class GenerateStream implements Receiver {
     }
     let hasRoom = true;
     for (const event of this.#reader.read(chunk)) {
-      hasRoom = this.#outlet.answers.push(this.#fields(event), event.length);
+      hasRoom = this.#outlet.answers.push(this.#fields(event), event.length + ANSWER_BYTES);
     }
     if (!hasRoom) this.#outlet.pause();
   }
@@ -70,14 +73,13 @@ export class GenerateStream implements Receiver {
   }
 
   #fields(event: Buffer): GenerateFields {
-    const before = this.answered;
-    this.answered = true;
     const fields = readJson(event);
     const message = errorText(fields);
     if (message !== undefined) {
-      this.answered = before;
-      throw generateError(message, this.#status);
+      const progress = this.answered ? 'answered' : 'sent';
+      throw generateError(message, this.#status).with({ progress });
     }
+    this.answered = true;
     if (!isObject(fields)) throw broken("the model's answer is no JSON object");
     return fields as GenerateFields;
   }

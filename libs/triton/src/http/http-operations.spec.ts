@@ -51,6 +51,16 @@ describe('requests', () => {
     ]);
   });
 
+  it.each(['', '.', '..'])('are not made of %j, which is no name of a model in a path', (model) => {
+    const refused = expect.objectContaining({
+      code: 'invalid_argument',
+      message: expect.stringMatching(/^model: /),
+    });
+    expect(() => sent('ModelReady', { model })).toThrow(refused);
+    expect(() => sent('RepositoryModelUnload', { model })).toThrow(refused);
+    expect(sent('ModelReady', { model: '...' }).path).toBe('/v2/models/.../ready');
+  });
+
   it('carry what they set', () => {
     expect(sent('RepositoryIndex', { ready: true })).toEqual({
       method: 'POST',

@@ -155,6 +155,9 @@ function repositoryPath(model: string, action: string): string {
  */
 function part(where: string, name: string): string {
   if (name === '') throw invalidArgument(where, 'is empty', 'give the name of a model');
+  if (name === '.' || name === '..') {
+    throw invalidArgument(where, `${name} means a folder in a path`, 'give the name of a model');
+  }
   checkText(where, name);
   return name.replaceAll(/[^\w\-.~!$&'()*+,;=:@]+/gu, encodeURIComponent);
 }

@@ -1,4 +1,5 @@
 import type { Pool } from 'undici';
+import { asTritonError } from '../as-triton-error.js';
 import { checkConnection } from '../check-connection.js';
 import type { ConnectionOptions } from '../connection-options.js';
 import type { GenerateFields } from '../protocol.js';
@@ -21,6 +22,8 @@ import type { Encoding, HttpOperation } from './http-message.js';
 import { generateRequest, httpOperations } from './http-operations.js';
 import { openPool } from './open-pool.js';
 import { WholeAnswer } from './whole-answer.js';
+
+const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
 
 /** Of the answers of a stream, before its connection is not read further. */
 const UNREAD_BYTES = 65_536;
@@ -50,7 +53,7 @@ class HttpTransport implements Transport {
     this.#endpoint = `${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`;
     this.#prefix = url.pathname.replace(/\/+$/, '');
     this.#encoding = options.compression;
-    this.#maxBytes = options.maxMessageBytes ?? 2 ** 31 - 1;
+    this.#maxBytes = Math.min(options.maxMessageBytes ?? MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES);
   }
 
   async unary<O extends keyof UnaryOperations>(call: UnaryCall<O>): Promise<UnaryOperations[O][1]> {
@@ -119,9 +122,7 @@ class HttpTransport implements Transport {
   }
 
   #explain(error: unknown, operation: string): TritonError {
-    const known = { operation, endpoint: this.#endpoint };
-    if (error instanceof TritonError) return error.with(known);
-    return new TritonError('internal', `unexpected: ${String(error)}`, { ...known, cause: error });
+    return asTritonError(error, { operation, endpoint: this.#endpoint });
   }
 }
 

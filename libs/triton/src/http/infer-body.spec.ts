@@ -62,6 +62,7 @@ describe('writeInfer', () => {
     ['parameters.x', { parameters: { x: NaN } }],
     ['parameters.x', { parameters: { x: -Infinity } }],
     ['parameters.x', { parameters: { x: 2n ** 63n } }],
+    ['parameters.x', { parameters: { x: 2 ** 53 } }],
     ['parameters.sequence_id', { parameters: { sequence_id: -1n } }],
     ['parameters.x', { parameters: { x: '\ud800' } }],
     ['a name in parameters', { parameters: { '\udc00': 1 } }],

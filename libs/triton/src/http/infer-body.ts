@@ -10,7 +10,7 @@ import type {
 import { rawByteLength, rawPieces, readRawTensor } from '../raw-tensor.js';
 import { elementCount } from '../shape.js';
 import type { Tensor } from '../tensor.js';
-import { checkNumber, checkText } from '../write-json.js';
+import { checkParameterNumber, checkText } from '../write-json.js';
 import { invalidArgument, TritonError } from '../triton-error.js';
 import type { HttpAnswer } from './http-message.js';
 import { asText, broken, isObject, type JsonObject, readJson } from './json-text.js';
@@ -67,7 +67,7 @@ function writeParameters(where: string, parameters: Parameters = {}, own: string
     if (OWN.has(key)) throw invalidArgument(place, 'is part of the protocol', 'leave it out');
     json += `,${text(`a name in ${where}`, key)}:`;
     if (typeof value === 'bigint') checkInteger(place, key, value);
-    if (typeof value === 'number') checkNumber(place, value);
+    if (typeof value === 'number') checkParameterNumber(place, value);
     json += typeof value === 'string' ? text(place, value) : String(value);
   }
   return json;

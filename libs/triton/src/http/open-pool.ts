@@ -1,4 +1,6 @@
+import type { Socket } from 'node:net';
 import { buildConnector, Pool } from 'undici';
+import { LONGEST_DELAY } from '../call-limits.js';
 import type { ConnectionOptions } from '../connection-options.js';
 
 const MAX_CONNECTIONS = 64;
@@ -25,7 +27,8 @@ function connector({
 }: ConnectionOptions): buildConnector.connector {
   const connect = buildConnector({
     allowH2: false,
-    timeout: connectTimeoutMs,
+    // Undici's own timer may be a second late.
+    timeout: 0,
     keepAliveInitialDelay: IDLE_MS,
     ...(tls.ca !== undefined && { ca: [tls.ca].flat() }),
     ...(tls.cert !== undefined && { cert: tls.cert }),
@@ -34,11 +37,17 @@ function connector({
     ...(tls.serverName !== undefined && { servername: tls.serverName }),
   });
   return (target, callback) => {
-    connect(target, (...[error, socket]) => {
-      if (error) return callback(error, null);
+    // Undici returns the socket, though its types do not say so.
+    const opening = connect(target, (...[error, socket]) => {
+      clearTimeout(timer);
+      // Where an address of several did not answer, undici tells of a time-out, of its own and of 0 ms.
+      if (error) return callback(error.cause instanceof AggregateError ? error.cause : error, null);
       // A server that refuses our certificate sends an alert and closes; undici would tell only of the closing.
       socket.once('error', (alert) => socket.destroy(alert));
       return callback(null, socket);
-    });
+    }) as unknown as Socket;
+    const late = (): void =>
+      void opening.destroy(new Error(`no connection within ${connectTimeoutMs} ms`));
+    const timer = setTimeout(late, Math.min(connectTimeoutMs, LONGEST_DELAY));
   };
 }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { tooLarge } from '../too-large.js';
 import type { TritonError } from '../triton-error.js';
-import { decompress, tooLarge } from './compression.js';
+import { decompress } from './compression.js';
 import type { Receiver } from './exchange.js';
 import type { HttpAnswer } from './http-message.js';
 import { JSON_LENGTH_HEADER } from './infer-body.js';
@@ -8,7 +9,14 @@ import { JSON_LENGTH_HEADER } from './infer-body.js';
 /** Of the widest elements: a typed array of them begins at a multiple of it. */
 const ALIGNMENT = 8;
 
-/** Gathers an answer. One that came in a single piece is not copied, a longer one once, with its tensors aligned. */
+/** Bytes that are taken on the word of a server, which may send less. What has come is the surety for more. */
+const TRUSTED_BYTES = 16 * 2 ** 20;
+const GROWTH = 4;
+
+/**
+ * Gathers an answer. One that came in a single piece is not copied, a longer one once, with its tensors aligned; one beyond
+ * TRUSTED_BYTES once more each time that its room grows.
+ */
 export class WholeAnswer implements Receiver {
   readonly answered = false;
   readonly promise: Promise<HttpAnswer>;
@@ -39,8 +47,10 @@ export class WholeAnswer implements Receiver {
     const offset = this.#received;
     this.#received += chunk.length;
     if (this.#received > this.#maxBytes) throw tooLarge(this.#maxBytes);
-    if (offset === 0 && chunk.length < this.#length) this.#target = this.#allocate();
-    if (this.#target) this.#target.set(chunk, offset);
+    if (offset === 0 && chunk.length < this.#length) {
+      this.#target = this.#allocate(TRUSTED_BYTES);
+    }
+    if (this.#target) this.#put(this.#target, chunk, offset);
     else this.#chunks.push(chunk);
   }
 
@@ -64,9 +74,20 @@ export class WholeAnswer implements Receiver {
     this.#settle.reject(error);
   }
 
-  #allocate(): Buffer {
+  #put(target: Buffer, chunk: Buffer, offset: number): void {
+    let room = target;
+    if (this.#received > target.length) {
+      room = this.#allocate(Math.max(target.length * GROWTH, this.#received));
+      room.set(target);
+      this.#target = room;
+    }
+    room.set(chunk, offset);
+  }
+
+  /** Room for the answer's beginning, or for all of it, where that is less. */
+  #allocate(bytes: number): Buffer {
     const jsonLength = Number(this.#headers[JSON_LENGTH_HEADER] ?? 0);
     const padding = (ALIGNMENT - (jsonLength % ALIGNMENT)) % ALIGNMENT || 0;
-    return Buffer.allocUnsafeSlow(padding + this.#length).subarray(padding);
+    return Buffer.allocUnsafeSlow(padding + Math.min(bytes, this.#length)).subarray(padding);
   }
 }

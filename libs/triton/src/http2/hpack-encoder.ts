@@ -13,6 +13,8 @@ import {
  */
 export type HeaderUse = 'indexed' | 'once' | 'secret';
 
+export type HeaderFields = readonly (readonly [field: Header, use: HeaderUse])[];
+
 /** Encodes the header blocks of one connection, in the order in which they are sent. Texts are not Huffman-coded. */
 export class HpackEncoder {
   readonly #table = new HeaderTable(defaultTableSize);
@@ -31,7 +33,7 @@ export class HpackEncoder {
   }
 
   /** An `indexed` field is recognised by its identity: pass the same object each time. */
-  encode(fields: readonly (readonly [field: Header, use: HeaderUse])[]): Buffer {
+  encode(fields: HeaderFields): Buffer {
     let room = 12;
     for (const [[name, value]] of fields) room += name.length + value.length + 12;
     const writer = new BlockWriter(Buffer.allocUnsafe(room));

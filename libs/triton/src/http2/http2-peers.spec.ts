@@ -49,6 +49,12 @@ async function pair(
   return { connection, peer: await accepted.promise };
 }
 
+/** Resolves when the client has read what was written before. */
+async function settled(peer: RawPeer): Promise<void> {
+  peer.write(frame(frameType.ping, 0, 0, Buffer.alloc(8)));
+  await peer.next(frameType.ping);
+}
+
 async function begun(call: CallRecorder, peer: RawPeer): Promise<number> {
   const { stream } = await peer.next(frameType.headers);
   expect(call.stream.id).toBe(stream);
@@ -224,6 +230,14 @@ describe('a server that breaks HTTP/2 loses its connection', () => {
       [uint32Frame(frameType.windowUpdate, 1, 2 ** 31 - 1)],
     ],
     [
+      'SETTINGS that make the window of an open stream too large',
+      errorCode.flowControl,
+      [
+        uint32Frame(frameType.windowUpdate, 1, 2 ** 31 - 1 - 65_535),
+        settings({ [setting.initialWindowSize]: 65_536 }),
+      ],
+    ],
+    [
       'WINDOW_UPDATE on an idle stream',
       errorCode.protocol,
       [uint32Frame(frameType.windowUpdate, 3, 1)],
@@ -282,6 +296,88 @@ describe('a server that breaks HTTP/2 loses its connection', () => {
       reason: 'protocol',
       progress: 'unsent',
     });
+  });
+});
+
+describe('what goes wrong on this side', () => {
+  const changed = expect.stringContaining("an input's buffer was transferred or resized");
+
+  test.each([
+    ['small', 100, 1],
+    ['in several frames', 40_000, 1],
+    ['larger than is copied', 200_000, 1],
+    ['of two pieces', 40_000, 2],
+  ])(
+    'an input that is gone before it left, %s, ends the connection: nothing of it was sent',
+    async (_, bytes, pieces) => {
+      const { connection, peer } = await pair({ [setting.initialWindowSize]: 2 ** 20 });
+      peer.write(uint32Frame(frameType.windowUpdate, 0, 2 ** 20));
+      await settled(peer);
+      const call = new CallRecorder(connection, { end: false });
+      const input = new Uint8Array(bytes);
+      const body = [new Uint8Array(7), ...Array.from({ length: pieces }, () => input)];
+      call.stream.send(body, false);
+      structuredClone(input.buffer, { transfer: [input.buffer] });
+      expect(await call.done).toMatchObject({
+        code: 'unavailable',
+        reason: 'connection',
+        progress: 'unsent',
+        message: changed,
+      });
+      expect(connection.closed).toBe(true);
+      expect((await peer.rest()).map(({ type }) => type)).not.toContain(frameType.data);
+    },
+  );
+
+  test.each<[string, (buffer: ArrayBuffer) => unknown]>([
+    ['transferred', (buffer) => structuredClone(buffer, { transfer: [buffer] })],
+    ['shrunk', (buffer) => buffer.resize(50)],
+    ['grown', (buffer) => buffer.resize(3_000)],
+  ])('an input that is %s while it waits for room ends its own call only', async (_, change) => {
+    const { connection, peer } = await pair({ [setting.initialWindowSize]: 10 });
+    const buffer = new ArrayBuffer(1_000, { maxByteLength: 3_000 });
+    const call = new CallRecorder(connection, { body: [new Uint8Array(buffer)] });
+    const id = await begun(call, peer);
+    await peer.next(frameType.data);
+    change(buffer);
+    peer.write(uint32Frame(frameType.windowUpdate, id, 100_000));
+    const lost = { code: 'invalid_argument', progress: 'sent', message: changed };
+    expect(await call.done).toMatchObject(lost);
+    await peer.next(frameType.rstStream);
+    expect(connection.usable).toBe(true);
+  });
+
+  test('an input that is gone when its turn comes: the heads that follow can still be read', async () => {
+    const { connection, peer } = await pair({ [setting.maxConcurrentStreams]: 0 });
+    const input = new Uint8Array(100);
+    const lost = new CallRecorder(connection, { body: [input] });
+    const next = new CallRecorder(connection, { path: '/next' });
+    structuredClone(input.buffer, { transfer: [input.buffer] });
+    peer.write(settings({ [setting.maxConcurrentStreams]: 9 }));
+    expect(await lost.done).toMatchObject({ code: 'invalid_argument', message: changed });
+    const frames: number[] = [];
+    while (frames.length < 4) {
+      const { type, stream } = await peer.any();
+      if (stream > 0) frames.push(type);
+    }
+    const { headers, rstStream, data } = frameType;
+    expect(frames).toEqual([headers, rstStream, headers, data]);
+    peer.write(headersFrame(3, ok, flag.endHeaders | flag.endStream));
+    expect(await next.done).toBeUndefined();
+  });
+
+  test('a fault in what hears an answer ends the connection, not the process', async () => {
+    const { connection, peer } = await pair();
+    const [faulty, other] = [new CallRecorder(connection), new CallRecorder(connection)];
+    faulty.headers = () => {
+      throw new RangeError('a fault');
+    };
+    await begun(faulty, peer);
+    peer.write(headersFrame(1, ok));
+    for (const call of [faulty, other])
+      expect(await call.done).toMatchObject({ code: 'internal', message: 'a fault' });
+    const { payload } = await peer.next(frameType.goaway);
+    expect(payload.readUInt32BE(4)).toBe(errorCode.internal);
   });
 });
 
@@ -438,11 +534,8 @@ describe('what a server may do', () => {
 
   test('read slowly: a large body stays with its owner, and a cancelled one is not sent on', async () => {
     const { connection, peer } = await pair({ [setting.initialWindowSize]: 2 ** 30 });
-    peer.write(
-      uint32Frame(frameType.windowUpdate, 0, 2 ** 30),
-      frame(frameType.ping, 0, 0, Buffer.alloc(8)),
-    );
-    await peer.next(frameType.ping);
+    peer.write(uint32Frame(frameType.windowUpdate, 0, 2 ** 30));
+    await settled(peer);
     peer.socket.pause();
     const call = new CallRecorder(connection, {
       body: Array.from({ length: 64 }, () => Buffer.alloc(2 ** 20)),

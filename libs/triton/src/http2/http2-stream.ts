@@ -73,8 +73,8 @@ export class Http2Stream {
     });
   }
 
-  /** Takes `length` bytes off what is pending. */
-  take(length: number): Uint8Array[] {
+  /** Takes `length` bytes off what is pending; undefined if a buffer is not as long any more as it was when it was queued. */
+  take(length: number): Uint8Array[] | undefined {
     const taken: Uint8Array[] = [];
     let missing = length;
     while (missing > 0) {
@@ -90,7 +90,8 @@ export class Http2Stream {
         missing = 0;
       }
     }
-    this.pendingBytes -= length - missing;
+    if (missing > 0 || (length === this.pendingBytes && this.pending.length > 0)) return undefined;
+    this.pendingBytes -= length;
     if (this.pendingBytes === 0) this.release();
     return taken;
   }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { KeepAlive } from './keep-alive.js';
 
@@ -22,14 +23,15 @@ test('a silent connection with calls under way is asked, then dead', () => {
   expect(pings()).toBe(1);
   vi.advanceTimersByTime(99);
   expect(dead).toEqual([]);
-  vi.advanceTimersByTime(1);
-  expect(dead).toEqual([1_100]);
+  // Fake immediates take a millisecond.
+  vi.advanceTimersByTime(1 + 2);
+  expect(dead).toEqual([1_102]);
 });
 
 test('whatever comes after the question is a sign of life', () => {
   const { keepAlive, pings, dead } = watched(true);
   vi.advanceTimersByTime(1_050);
-  keepAlive.heard(false);
+  keepAlive.heard();
   vi.advanceTimersByTime(999);
   expect([pings(), dead]).toEqual([1, []]);
   vi.advanceTimersByTime(1);
@@ -40,7 +42,8 @@ test('while something comes, nothing is asked', () => {
   const { keepAlive, pings } = watched(true);
   for (let at = 0; at < 20; at++) {
     vi.advanceTimersByTime(900);
-    keepAlive.heard(true);
+    keepAlive.heard();
+    keepAlive.answered();
   }
   expect(pings()).toBe(0);
 });
@@ -51,22 +54,71 @@ test('an idle connection is left alone', () => {
   expect([pings(), dead]).toEqual([0, []]);
 });
 
-test('a suspicion asks at once, and once per silence', () => {
+test('a suspicion asks at once, and finds the dead', () => {
   const { keepAlive, pings, dead } = watched(true);
-  keepAlive.suspect();
-  keepAlive.suspect();
-  expect(pings()).toBe(1);
   vi.advanceTimersByTime(10);
-  keepAlive.heard(false);
-  vi.advanceTimersByTime(200);
+  keepAlive.suspect();
   keepAlive.suspect();
   expect(pings()).toBe(1);
-  keepAlive.heard(true);
-  vi.advanceTimersByTime(5);
+  vi.advanceTimersByTime(102);
+  expect(dead).toEqual([111]);
+});
+
+test('suspicions in a silence that only pings break ask anew, with one strike at most', () => {
+  const { keepAlive, pings, dead } = watched(true);
+  const at: number[] = [];
+  const began = performance.now();
+  for (let asked = 0; performance.now() - began < 2_500;) {
+    keepAlive.suspect();
+    vi.advanceTimersByTime(10);
+    if (pings() > asked) {
+      at.push(performance.now() - began - 10);
+      keepAlive.heard();
+    }
+    asked = pings();
+  }
+  // The second was sooner than keepAliveMs, thus the strike; the others were due.
+  expect(at.map((it) => Math.floor(it / 100))).toEqual([0, 2, 12, 22]);
+  expect(dead).toEqual([]);
+});
+
+test('once a call was answered, a suspicion asks at once again', () => {
+  const { keepAlive, pings } = watched(true);
+  for (let round = 1; round < 10; round++) {
+    keepAlive.suspect();
+    expect(pings()).toBe(round);
+    keepAlive.heard();
+    vi.advanceTimersByTime(150);
+    keepAlive.suspect();
+    expect(pings()).toBe(round);
+    keepAlive.heard();
+    keepAlive.answered();
+  }
+});
+
+test('an event loop that is busy for long is no silence of the server', async () => {
+  // Immediates are real: they come when the loop turns, however late the clock says it is by then.
+  vi.useRealTimers();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  const { keepAlive, dead } = watched(true);
+  vi.advanceTimersByTime(1);
   keepAlive.suspect();
-  expect(pings()).toBe(2);
-  vi.advanceTimersByTime(100);
-  expect(dead).toEqual([105]);
+  // Busy before the ping has left.
+  vi.advanceTimersByTime(60_000);
+  await setImmediate();
+  vi.advanceTimersByTime(60_000);
+  // Busy while its answer came, which is read in this turn.
+  keepAlive.heard();
+  await setImmediate();
+  expect(dead).toEqual([]);
+  keepAlive.answered();
+  vi.advanceTimersByTime(1);
+  keepAlive.suspect();
+  await setImmediate();
+  vi.advanceTimersByTime(60_000);
+  expect(dead).toEqual([]);
+  await setImmediate();
+  expect(dead).toEqual([60_001]);
 });
 
 test('stopped, it asks nothing', () => {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { byteLength, inputChanged } from './changed-input.js';
 
 /** Up to this many bytes a flush is copied into one write: cheaper than a gathered one. */
 const copyLimit = 2 ** 16;
@@ -12,6 +13,8 @@ export interface OutputOwner {
   onFlush(): void;
   /** It is not full. */
   onRoom(): void;
+  /** What was written cannot be sent: the connection is of no use any more. */
+  onUnsendable(error: Error): void;
 }
 
 /** What goes to the socket: all that is written within one turn of the event loop leaves in one write. */
@@ -59,20 +62,32 @@ export class Output {
     const bytes = this.#bytes;
     this.#pieces = [];
     this.#bytes = 0;
-    this.#owner.onFlush();
-    const [only] = pieces;
-    let hasRoom = true;
-    if (pieces.length === 1 && only !== undefined) {
-      hasRoom = this.#socket.write(only);
-    } else if (bytes <= copyLimit) {
-      hasRoom = this.#socket.write(Buffer.concat(pieces, bytes));
-    } else {
-      this.#socket.cork();
-      for (const piece of pieces) hasRoom = this.#socket.write(piece);
-      this.#socket.uncork();
+    let hasRoom: boolean;
+    try {
+      // A frame whose header promises more bytes than there are would have the server wait for ever.
+      if (byteLength(pieces) !== bytes) throw new Error(inputChanged);
+      this.#owner.onFlush();
+      hasRoom = this.#send(pieces, bytes);
+    } catch (error) {
+      this.#owner.onUnsendable(error instanceof Error ? error : new Error(String(error)));
+      return;
     }
     this.#congested = !hasRoom;
     if (hasRoom) this.#owner.onRoom();
+  }
+
+  /** Returns whether the socket takes more. */
+  #send(pieces: readonly Uint8Array[], bytes: number): boolean {
+    const [only] = pieces;
+    if (pieces.length === 1 && only !== undefined) return this.#socket.write(only);
+    // What waits within the socket must not change there, where nobody would see it.
+    if (bytes <= copyLimit || this.#socket.writableLength > 0)
+      return this.#socket.write(Buffer.concat(pieces, bytes));
+    let hasRoom = true;
+    this.#socket.cork();
+    for (const piece of pieces) hasRoom = this.#socket.write(piece);
+    this.#socket.uncork();
+    return hasRoom;
   }
 
   /** Lets the socket go, with what it was given if it takes that. */

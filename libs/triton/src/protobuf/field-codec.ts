@@ -1,5 +1,5 @@
 import type { Field, Later } from './fields.js';
-import { putEntry } from './put-entry.js';
+import { putEntry } from '../entries.js';
 import { type ScalarType, stringType, type ValueType, wrong } from './scalar-types.js';
 import { WIRE, type WireReader } from './wire-reader.js';
 import type { WireWriter } from './wire-writer.js';
