@@ -1,3 +1,4 @@
+import { checkTls } from './check-tls.js';
 import type { ConnectionOptions } from './connection-options.js';
 import { invalidArgument } from './triton-error.js';
 
@@ -31,6 +32,7 @@ export function checkConnection(
   if (options.tls !== undefined && protocol === plain) {
     throw invalidArgument('tls', `without ${secure}`, `give a ${secure} URL, or leave it out`);
   }
+  if (options.tls !== undefined) checkTls(options.tls);
   for (const name of numbers) {
     const value = options[name];
     if (value === undefined || value > 0) continue;

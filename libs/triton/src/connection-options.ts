@@ -4,7 +4,9 @@ export interface TlsOptions {
   readonly ca?: string | Buffer | readonly (string | Buffer)[] | undefined;
   /** PEM of this client's certificate and key, where the server asks for one (mTLS). */
   readonly cert?: string | Buffer | undefined;
+  /** PEM of the key of `cert`. */
   readonly key?: string | Buffer | undefined;
+  /** Of an encrypted `key`. */
   readonly passphrase?: string | undefined;
   /** The name that the certificate must have; default: the host of the URL. */
   readonly serverName?: string | undefined;

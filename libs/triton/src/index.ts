@@ -1,3 +1,4 @@
+import './check-node.js';
 export type { CallOptions } from './call-options.js';
 export type { TensorInput } from './check-inputs.js';
 export { TritonClient } from './client.js';

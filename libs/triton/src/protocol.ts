@@ -2,44 +2,60 @@ import type { DataType, Tensor } from './tensor.js';
 
 /** A model, and one of its versions; without one the server chooses by the model's version policy. */
 export interface ModelRef {
+  /** Its name in the model repository. */
   readonly model: string;
+  /** A number, as text: `'1'`. */
   readonly version?: string | undefined;
 }
 
 /** Parameters of a request, a tensor or an answer. An integer beyond 2^53 is a bigint. */
 export type Parameters = Readonly<Record<string, boolean | number | bigint | string>>;
 
+/** An input of a request. */
 export interface NamedTensor {
+  /** As the model's configuration has it. */
   readonly name: string;
   readonly tensor: Tensor;
+  /** Of this tensor alone. */
   readonly parameters?: Parameters | undefined;
 }
 
+/** An output that a request asks for. */
 export interface RequestedOutput {
+  /** As the model's configuration has it. */
   readonly name: string;
   /** The best n classes of each batch element, as BYTES `value:index[:label]`, in place of the tensor. */
   readonly classification?: number | undefined;
+  /** Of this output alone. */
   readonly parameters?: Parameters | undefined;
 }
 
 /** An inference request as it goes over the wire: tensors made and checked. */
 export interface InferMessage extends ModelRef {
+  /** Comes back in the answers. */
   readonly id?: string | undefined;
+  /** As `sequence_id` or `priority`. */
   readonly parameters?: Parameters | undefined;
   readonly inputs: readonly NamedTensor[];
   /** None: all that the model has. */
   readonly outputs?: readonly RequestedOutput[] | undefined;
 }
 
+/** An answer to an inference request. */
 export interface InferAnswer {
+  /** The name of the model that answered. */
   readonly model: string;
+  /** The version that answered, also where the request named none. */
   readonly version: string;
+  /** That of the request. */
   readonly id: string;
+  /** What the server or the model adds, as `triton_final_response`. */
   readonly parameters: Parameters;
   /** By name. */
   readonly outputs: Readonly<Record<string, Tensor>>;
 }
 
+/** An input or an output, as the model describes it. */
 export interface TensorMetadata {
   readonly name: string;
   readonly datatype: DataType;
@@ -47,17 +63,24 @@ export interface TensorMetadata {
   readonly shape: readonly number[];
 }
 
+/** What a model takes and gives. */
 export interface ModelMetadata {
   readonly name: string;
+  /** Those that are loaded. */
   readonly versions: readonly string[];
+  /** Its backend or framework, as `python` or `ensemble`. */
   readonly platform: string;
   readonly inputs: readonly TensorMetadata[];
   readonly outputs: readonly TensorMetadata[];
 }
 
+/** What the server says of itself. */
 export interface ServerMetadata {
+  /** `triton`, unless it was started with another `--id`. */
   readonly name: string;
+  /** Of Triton, as `2.51.0`. */
   readonly version: string;
+  /** Names of the protocol's extensions that it has. */
   readonly extensions: readonly string[];
 }
 
@@ -71,6 +94,7 @@ export type ModelConfig = { readonly [key: string]: Json };
 /** How often, and for how long in all. Nanoseconds beyond 2^53 (104 days) lose their last digits. */
 export interface Duration {
   readonly count: number;
+  /** Nanoseconds, of all together. */
   readonly ns: number;
 }
 
@@ -117,15 +141,18 @@ export interface ModelStatistics {
   }[];
 }
 
+/** A model in the repository, loaded or not. */
 export interface ModelIndexEntry {
   readonly name: string;
   /** Empty: not loaded since the server started. */
   readonly version: string;
   /** `READY`, `UNAVAILABLE`, `LOADING`, `UNLOADING`, or empty. */
   readonly state: string;
+  /** Why it is not ready; empty where it is. */
   readonly reason: string;
 }
 
+/** A model to load, or to load anew. */
 export interface LoadRequest {
   readonly model: string;
   /** Replaces the model's config.pbtxt. */
@@ -134,6 +161,7 @@ export interface LoadRequest {
   readonly files?: Readonly<Record<string, Uint8Array>> | undefined;
 }
 
+/** A model to unload, in all its versions. */
 export interface UnloadRequest {
   readonly model: string;
   /** Unloads the models, too, that only it needs (an ensemble's steps). */
@@ -144,9 +172,11 @@ export interface UnloadRequest {
 export interface TraceSettingsRequest {
   /** Absent: the settings of the server. */
   readonly model?: string | undefined;
+  /** What to change; absent: nothing, only read. */
   readonly settings?: Readonly<Record<string, string | readonly string[] | null>> | undefined;
 }
 
+/** All that are in force, by name. */
 export type TraceSettings = Readonly<Record<string, readonly string[]>>;
 
 /** By name, as `log_verbose_level: 1`. */

@@ -46,7 +46,9 @@ export interface StreamOperations {
   GenerateStream: [GenerateRequest, GenerateFields];
 }
 
+/** A request of Triton's generate extension. */
 export interface GenerateRequest extends ModelRef {
+  /** Inputs and parameters by name, as the JSON body of `/generate`. */
   readonly fields: GenerateFields;
 }
 
@@ -55,11 +57,13 @@ export type StreamAnswer =
   | { readonly answer: InferAnswer; readonly error?: undefined }
   | { readonly error: TritonError; readonly answer: InferAnswer };
 
+/** What goes with a call, whatever its operation. */
 export interface CallContext {
   /** Header fields of HTTP, metadata of gRPC; names in lower case. */
   readonly metadata: Readonly<Record<string, string>>;
   /** Milliseconds of `performance.now()` at which the call is given up. */
   readonly deadline?: number | undefined;
+  /** Ends the call with `cancelled`. */
   readonly signal?: AbortSignal | undefined;
   /** Calls of the same affinity go to the same endpoint, where there are several and the policy says so. */
   readonly affinity?: string | undefined;
@@ -67,12 +71,14 @@ export interface CallContext {
   readonly avoid?: readonly string[] | undefined;
 }
 
+/** A call that is answered once. */
 export interface UnaryCall<O extends keyof UnaryOperations = keyof UnaryOperations> {
   readonly operation: O;
   readonly request: UnaryOperations[O][0];
   readonly context: CallContext;
 }
 
+/** A call that may be answered many times. */
 export interface StreamCall<O extends keyof StreamOperations = keyof StreamOperations> {
   readonly operation: O;
   /** Sent as they come; the call stays open for answers after the last. */
@@ -92,5 +98,8 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** Something that happens around every call: given the way on, it gives a way. */
+/**
+ * Something that happens around every call: given the way on, it gives a way. It must give all three methods: those of a
+ * transport are not its own properties, so spreading one loses them.
+ */
 export type Interceptor = (next: Transport) => Transport;

@@ -51,8 +51,11 @@ export type Progress =
   /** At least one answer came. */
   | 'answered';
 
+/** What a TritonError has besides its code and message; all of it may be missing. */
 export interface TritonErrorOptions {
+  /** Why, more narrowly than the code. */
   readonly reason?: TritonErrorReason | undefined;
+  /** Default: `unsent`. */
   readonly progress?: Progress | undefined;
   /** The gRPC method, as `ModelInfer`, of either transport. */
   readonly operation?: string | undefined;
@@ -60,6 +63,7 @@ export interface TritonErrorOptions {
   readonly endpoint?: string | undefined;
   /** The transport's own status: a gRPC status number, an HTTP status. */
   readonly status?: number | undefined;
+  /** What made it happen: an error of the network, the reason of a signal. */
   readonly cause?: unknown;
 }
 
@@ -69,11 +73,17 @@ export interface TritonErrorOptions {
  */
 export class TritonError extends Error {
   override readonly name = 'TritonError';
+  /** What went wrong: the same over gRPC and HTTP. */
   readonly code: TritonErrorCode;
+  /** Why, where that can be told from other causes of the same code. */
   readonly reason: TritonErrorReason | undefined;
+  /** How much of the call the server may have seen. */
   readonly progress: Progress;
+  /** The gRPC method, as `ModelInfer`, of either transport; undefined for a check of input. */
   readonly operation: string | undefined;
+  /** `host:port` of who answered, or should have; undefined where nobody was asked. */
   readonly endpoint: string | undefined;
+  /** The transport's own status, a gRPC status number or an HTTP status; undefined where none came. */
   readonly status: number | undefined;
 
   constructor(code: TritonErrorCode, message: string, options: TritonErrorOptions = {}) {

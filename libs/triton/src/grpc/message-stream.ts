@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { deflate, deflateSync, gunzipSync, gzip, gzipSync, inflateSync } from 'node:zlib';
 import { byteLength } from '../http2/changed-input.js';
+import { tooLarge } from '../too-large.js';
 import { TritonError } from '../triton-error.js';
 
 const prefixSize = 5;
@@ -94,7 +95,7 @@ export class MessageReader {
       this.#needed = prefixSize;
       if (bytes.length - at < prefixSize) break;
       const length = bytes.readUInt32BE(at + 1);
-      if (length > this.#maxBytes) throw tooLarge(`${length} bytes`, this.#maxBytes);
+      if (length > this.#maxBytes) throw tooLarge(this.#maxBytes);
       this.#needed = prefixSize + length;
       if (bytes.length - at < this.#needed) break;
       const body = bytes.subarray(at + prefixSize, at + this.#needed);
@@ -122,7 +123,7 @@ export class MessageReader {
     try {
       return decompress(body, { maxOutputLength: this.#maxBytes });
     } catch (error) {
-      if (isTooLarge(error)) throw tooLarge('more', this.#maxBytes);
+      if (isTooLarge(error)) throw tooLarge(this.#maxBytes);
       throw new TritonError('internal', `an answer cannot be decompressed (${encoding})`, {
         reason: 'protocol',
         cause: error,
@@ -133,14 +134,4 @@ export class MessageReader {
 
 function isTooLarge(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE';
-}
-
-function tooLarge(size: string, limit: number): TritonError {
-  return new TritonError(
-    'resource_exhausted',
-    `an answer has ${size}, maxMessageBytes is ${limit}`,
-    {
-      reason: 'too_large',
-    },
-  );
 }

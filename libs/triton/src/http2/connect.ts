@@ -31,7 +31,12 @@ export async function connect(
 ): Promise<Http2Connection> {
   const { connectTimeoutMs, keepAliveMs, keepAliveTimeoutMs } = withDefaults(options);
   const endpoint = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const socket = open(host, port, secure, options);
+  let socket: Socket;
+  try {
+    socket = open(host, port, secure, options);
+  } catch (error) {
+    throw connectionError(error, endpoint, 'unsent', expected);
+  }
   const timeout = new TritonError(
     'unavailable',
     `${endpoint}: no ${secure ? 'TLS and HTTP/2' : 'HTTP/2'} connection within ${connectTimeoutMs} ms`,

@@ -99,6 +99,8 @@ export class Output {
       return;
     }
     this.#socket.destroySoon();
-    if (!this.#socket.destroyed) setTimeout(() => this.#socket.destroy(), lastWordsMs).unref();
+    if (this.#socket.destroyed) return;
+    const timer = setTimeout(() => this.#socket.destroy(), lastWordsMs).unref();
+    this.#socket.once('close', () => clearTimeout(timer));
   }
 }
