@@ -40,7 +40,7 @@ const FOUND: Readonly<Record<Port, Readonly<Partial<Record<Scheme, Fault>>>>> = 
   'a server that says nothing': {
     grpc: SILENT,
     grpcs: SILENT,
-    http: ['deadline_exceeded', undefined, /the deadline has passed/],
+    http: ['deadline_exceeded', undefined, /no answer within 2 s/],
     https: SILENT,
   },
   'a server that hangs up': { grpc: CLOSED_UNHEARD, grpcs: PLAIN, http: CLOSED, https: PLAIN },

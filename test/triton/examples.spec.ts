@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { cp, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -27,6 +27,11 @@ beforeAll(async () => {
   await once(collector, 'listening');
   const { port } = collector.address() as AddressInfo;
   packed = await packTriton();
+  // As the README says, into what `npm init -y` makes.
+  const { project } = packed;
+  await writeFile(path.join(project, 'package.json'), '{ "type": "commonjs" }');
+  const installed = path.join(project, 'node_modules/@hammerline/triton/examples');
+  await cp(installed, path.join(project, 'examples'), { recursive: true });
   triton = await startTestTriton({
     models: ['identity', 'slow', 'text'],
     args: [
@@ -52,11 +57,14 @@ async function collect(request: IncomingMessage, response: ServerResponse): Prom
   response.end();
 }
 
-/** Runs an example in an application that has the package installed; what it prints, line by line. */
+/** Runs a program in an application that has the package installed; what it prints, line by line. */
 async function printed(file: string, ...addresses: string[]): Promise<string[]> {
   const { stdout } = await run(NODE, [file, ...addresses], { cwd: packed.project });
   return stdout.trim().split('\n');
 }
+
+const example = (name: string, ...addresses: string[]): Promise<string[]> =>
+  printed(`examples/${name}`, ...addresses);
 
 const grpc = ({ grpc: address }: TestTriton): string => `grpc://${address}`;
 const transports = [
@@ -70,13 +78,13 @@ describe.each(transports)('over %s', (_name, address) => {
     expect(code.trim().split('\n').length).toBeLessThanOrEqual(10);
     await writeFile(path.join(packed.project, 'first.mjs'), code);
     expect(await printed('first.mjs', address(triton))).toEqual([
-      "{ datatype: 'FP32', shape: [ 3 ], data: Float32Array(3) [ 1, 2, 3 ] }",
+      'Float32Array(3) [ 1, 2, 3 ]',
       ' Tell me more Tell me more Tell me more Tell me more Tell me more Tell',
     ]);
   });
 
   it('identity', async () => {
-    expect(await printed('identity.ts', address(triton))).toEqual([
+    expect(await example('identity.ts', address(triton))).toEqual([
       'numbers [ 1, 2.5, -3 ]',
       'typed array [ 1000000 ] 0.5',
       'invalid_argument · model identity, input INPUT0[0]: a string is no FP32; give a number',
@@ -84,7 +92,7 @@ describe.each(transports)('over %s', (_name, address) => {
   });
 
   it('deadlines', async () => {
-    expect(await printed('deadlines.ts', address(triton))).toEqual([
+    expect(await example('deadlines.ts', address(triton))).toEqual([
       'deadline · deadline_exceeded',
       'signal · cancelled',
       'left after the first answer ·  word',
@@ -93,7 +101,7 @@ describe.each(transports)('over %s', (_name, address) => {
   });
 
   it('load-model', async () => {
-    expect(await printed('load-model.ts', address(explicit))).toEqual([
+    expect(await example('load-model.ts', address(explicit))).toEqual([
       'identity ready',
       'double [ 2, 4, 6 ]',
       'identity READY',
@@ -102,7 +110,7 @@ describe.each(transports)('over %s', (_name, address) => {
   });
 
   it('traced', async () => {
-    const [answer, trace] = await printed('traced.ts', address(triton));
+    const [answer, trace] = await example('traced.ts', address(triton));
     expect(answer).toMatch(/^hello hello/);
     const id = /^trace ([0-9a-f]{32})$/.exec(trace ?? '')?.[1];
     expect(id).toBeDefined();
@@ -110,15 +118,35 @@ describe.each(transports)('over %s', (_name, address) => {
   });
 });
 
-it('stream-text', async () => {
-  expect(await printed('stream-text.ts', grpc(triton))).toEqual([
-    ...['red', 'green', 'blue', 'red'].map((word) => `fields  ${word}`),
-    ...['one', 'two', 'one', 'two'].map((word) => `tensors  ${word}`),
-  ]);
+describe('stream-text', () => {
+  const fields = ['red', 'green', 'blue', 'red'].map((word) => `fields  ${word}`);
+
+  it('by fields and by tensors over gRPC', async () => {
+    expect(await example('stream-text.ts', grpc(triton))).toEqual([
+      ...fields,
+      ...['one', 'two', 'one', 'two'].map((word) => `tensors  ${word}`),
+    ]);
+  });
+
+  it('by fields over HTTP', async () => {
+    expect(await example('stream-text.ts', triton.http)).toEqual([
+      ...fields,
+      'tensors only over gRPC',
+    ]);
+  });
+});
+
+it('load-model says which flag the server lacks', async () => {
+  await expect(example('load-model.ts', grpc(triton))).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /^failed_precondition · .*\nstart it with --model-control-mode=explicit\n$/,
+    ),
+  });
 });
 
 it('servers: each conversation stays at one server', async () => {
-  const lines = await printed('servers.ts', grpc(triton), grpc(explicit));
+  const lines = await example('servers.ts', grpc(triton), grpc(explicit));
   const either = `(${triton.grpc}|${explicit.grpc})`;
   const conversations = ['anna', 'ben', 'cleo', 'dora'].map((name) =>
     expect.stringMatching(new RegExp(`^${name} ${either}$`)),
@@ -132,6 +160,7 @@ it('are all run here', () => {
     'examples/deadlines.ts',
     'examples/identity.ts',
     'examples/load-model.ts',
+    'examples/package.json',
     'examples/servers.ts',
     'examples/stream-text.ts',
     'examples/traced.ts',

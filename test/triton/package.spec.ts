@@ -141,6 +141,9 @@ describe('types', () => {
       await writeFile(path.join(packed.project, file), `${prelude}\n${code}`);
       files.push(file);
     }
+    const [first = ''] = await readmeBlocks('js');
+    await writeFile(path.join(packed.project, 'first.ts'), first);
+    files.push('first.ts');
     expect(files.length).toBeGreaterThan(10);
     expect(await packed.typeErrors(files, { module: 'nodenext', skipLibCheck: true })).toBe('');
   });

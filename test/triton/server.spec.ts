@@ -174,8 +174,7 @@ it('ends when npm, which started it, gets a SIGTERM', async () => {
   // Its end comes when the last who writes to it, which is the launcher, is gone.
   for await (const chunk of npm.stdout) {
     said += String(chunk);
-    if (npm.exitCode ?? npm.signalCode ?? !said.includes('Ctrl-C stops it')) continue;
-    npm.kill('SIGTERM');
+    if (!npm.killed && said.includes('Ctrl-C stops it')) npm.kill('SIGTERM');
   }
   const [, http = ''] = /^HTTP +(\S+)$/m.exec(said) ?? [];
   expect(said).not.toMatch(/^[IWE]\d+ /m);

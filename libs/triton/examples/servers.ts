@@ -1,5 +1,5 @@
 // Several servers; the calls of one conversation go to the same one, whose cache has seen it.
-// node servers.ts grpc://10.0.0.1:8001 grpc://10.0.0.2:8001
+// node servers.ts [grpc://10.0.0.1:8001 grpc://10.0.0.2:8001 …]; one alone runs, but there is little to see.
 import { balance, grpcTransport, prefixAffinity, TritonClient } from '@hammerline/triton';
 import type { Transport } from '@hammerline/triton';
 
@@ -18,7 +18,9 @@ function connect(url: URL): Transport {
   };
 }
 
-const transport = balance({ endpoints: process.argv.slice(2), connect, policy: prefixAffinity() });
+const addresses = process.argv.slice(2);
+const endpoints = addresses.length > 0 ? addresses : ['grpc://127.0.0.1:8001'];
+const transport = balance({ endpoints, connect, policy: prefixAffinity() });
 const triton = new TritonClient(transport);
 
 for (const conversation of ['anna', 'ben', 'cleo', 'dora']) {

@@ -46,4 +46,18 @@ describe('whileWanted', () => {
       cause: 'why',
     });
   });
+
+  it.each([
+    [
+      { timeoutMs: 500, label: 'ModelInfer of model m' },
+      'ModelInfer of model m: no answer within 500 ms',
+    ],
+    [{ timeoutMs: 20_000 }, 'a call: no answer within 20 s'],
+    [{}, 'a call: the deadline has passed'],
+    [{ signal: AbortSignal.abort(), label: 'ServerLive' }, 'ServerLive: cancelled by its signal'],
+  ])('says of %o: %s', async (known, message) => {
+    const context = { metadata: {}, deadline: performance.now(), ...known };
+    const call = { operation: 'ModelInfer', context };
+    await expect(whileWanted(never, call)).rejects.toMatchObject({ message });
+  });
 });

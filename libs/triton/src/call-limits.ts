@@ -11,7 +11,7 @@ export const LONGEST_DELAY = 2 ** 31 - 1;
  * @returns stops watching
  */
 export function watchLimits(
-  { signal, deadline }: CallContext,
+  { signal, deadline, timeoutMs, label = 'a call' }: CallContext,
   giveUp: (error: TritonError) => void,
 ): () => void {
   let timer: NodeJS.Timeout | undefined;
@@ -21,7 +21,8 @@ export function watchLimits(
   };
   function abort(): void {
     stop();
-    giveUp(new TritonError('cancelled', 'the call was cancelled', { cause: signal?.reason }));
+    const words = `${label}: cancelled by its signal`;
+    giveUp(new TritonError('cancelled', words, { cause: signal?.reason }));
   }
   if (signal?.aborted) {
     abort();
@@ -35,10 +36,16 @@ export function watchLimits(
       return;
     }
     stop();
-    giveUp(new TritonError('deadline_exceeded', 'the deadline has passed'));
+    giveUp(new TritonError('deadline_exceeded', `${label}: ${lateness(timeoutMs)}`));
   };
   if (deadline !== undefined) wait(deadline);
   return stop;
+}
+
+function lateness(timeoutMs: number | undefined): string {
+  if (timeoutMs === undefined) return 'the deadline has passed';
+  const isWhole = timeoutMs % 1_000 === 0;
+  return `no answer within ${isWhole ? `${timeoutMs / 1_000} s` : `${timeoutMs} ms`}`;
 }
 
 /**

@@ -1,5 +1,6 @@
+import { checkKeys, keysOf } from './check-keys.js';
 import { checkTls } from './check-tls.js';
-import type { ConnectionOptions } from './connection-options.js';
+import type { ConnectionOptions, TlsOptions } from './connection-options.js';
 import { invalidArgument } from './triton-error.js';
 
 const numbers = [
@@ -9,6 +10,14 @@ const numbers = [
   'connections',
   'maxMessageBytes',
 ] as const;
+
+const tlsKeys = keysOf({
+  ca: true,
+  cert: true,
+  key: true,
+  passphrase: true,
+  serverName: true,
+} satisfies Record<keyof TlsOptions, true>);
 
 /**
  * Refuses a URL or options that a transport would have to guess at.
@@ -29,6 +38,7 @@ export function checkConnection(
     const mend = 'leave them out; give credentials as metadata';
     throw invalidArgument('url', 'has a user, a query or a fragment', mend);
   }
+  if (options.tls !== undefined) checkKeys('tls', options.tls, tlsKeys);
   if (options.tls !== undefined && protocol === plain) {
     throw invalidArgument('tls', `without ${secure}`, `give a ${secure} URL, or leave it out`);
   }

@@ -37,6 +37,17 @@ export function checkOutputs(metadata: ModelMetadata, outputs: readonly Requeste
   }
 }
 
+/** Names that are no input of the model but nearly one that was not given, as a question; empty if there is none. */
+export function misspeltInputs(metadata: ModelMetadata, given: readonly string[]): string {
+  const inputs = metadata.inputs.map(({ name }) => name);
+  const missing = inputs.filter((name) => !given.includes(name));
+  const questions = given.flatMap((name) => {
+    const nearest = inputs.includes(name) ? undefined : nearestName(name, missing);
+    return nearest === undefined ? [] : [`${name} is no input: did you mean ${nearest}?`];
+  });
+  return questions.join(' ');
+}
+
 function unknownName(
   model: string,
   kind: string,

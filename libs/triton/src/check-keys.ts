@@ -1,8 +1,8 @@
 import { nearestName } from './nearest-name.js';
 import { invalidArgument } from './triton-error.js';
 
-/** The names that a type has, all of them: the compiler sees to that. */
-export function keysOf<T>(keys: { readonly [K in keyof T]-?: true }): ReadonlySet<string> {
+/** @param keys `{ … } satisfies Record<keyof T, true>`: so the compiler sees to it that all names of a type are there */
+export function keysOf(keys: Readonly<Record<string, true>>): ReadonlySet<string> {
   return new Set(Object.keys(keys));
 }
 

@@ -4,15 +4,18 @@ import type { ModelRef } from './protocol.js';
 import type { GenerateRequest } from './transport.js';
 import { invalidArgument } from './triton-error.js';
 
-const inferKeys = keysOf<InferRequest>({
+const inferKeys = keysOf({
   model: true,
   version: true,
   id: true,
   parameters: true,
   inputs: true,
   outputs: true,
-});
-const generateKeys = keysOf<GenerateRequest>({ model: true, version: true, fields: true });
+} satisfies Record<keyof InferRequest, true>);
+const generateKeys = keysOf({ model: true, version: true, fields: true } satisfies Record<
+  keyof GenerateRequest,
+  true
+>);
 
 /** @throws TritonError `invalid_argument` for a model or version that is no text */
 export function checkModel(ref: ModelRef): void {
@@ -44,7 +47,7 @@ export function checkInferRequest(request: InferRequest): void {
   if (!Array.isArray(outputs))
     throw invalidArgument(
       `model ${model}, outputs`,
-      `${String(outputs)} is no list`,
+      'no list',
       "give names in a list, as ['OUTPUT0']",
     );
   for (const [at, output] of outputs.entries()) {

@@ -37,7 +37,8 @@ function checkPem(where: string, pem: string | Buffer): void {
 }
 
 function readProblem(error: unknown): Error {
-  const { code = '', message = String(error) } = error as NodeJS.ErrnoException;
+  const { code = '', message }: NodeJS.ErrnoException =
+    error instanceof Error ? error : new Error(String(error));
   if (/KEY_VALUES_MISMATCH|KEY_TYPE_MISMATCH/.test(code))
     return invalidArgument(
       'tls.key',

@@ -1,4 +1,5 @@
 import { checkTime, lowerCase } from './call-options.js';
+import { checkKeys, keysOf } from './check-keys.js';
 import type { ConnectionOptions } from './connection-options.js';
 import { LONGEST_DELAY } from './call-limits.js';
 import type { HealthOptions } from './endpoints/health.js';
@@ -39,9 +40,42 @@ export interface ClientSettings extends ClientOptions {
   readonly metadata: CallContext['metadata'];
 }
 
+const keys = keysOf({
+  timeoutMs: true,
+  stallMs: true,
+  metadata: true,
+  checkInputs: true,
+  resolve: true,
+  policy: true,
+  health: true,
+  retry: true,
+  interceptors: true,
+  tls: true,
+  connectTimeoutMs: true,
+  keepAliveMs: true,
+  keepAliveTimeoutMs: true,
+  connections: true,
+  compression: true,
+  maxMessageBytes: true,
+} satisfies Record<keyof ClientOptions, true>);
+
+const healthKeys = keysOf({
+  failures: true,
+  ejectionMs: true,
+  maxEjectionMs: true,
+  probeIntervalMs: true,
+  probeTimeoutMs: true,
+  metadata: true,
+  panicShare: true,
+} satisfies Record<keyof HealthOptions, true>);
+
 /** @throws TritonError `invalid_argument` that names the option */
 export function readClientOptions(options: ClientOptions): ClientSettings {
-  const { timeoutMs = 60_000, stallMs = 60_000, metadata = {} } = options;
+  checkKeys('client options', options, keys);
+  const { timeoutMs = 60_000, stallMs = 60_000, metadata = {}, interceptors = [] } = options;
+  if (options.health !== undefined) checkKeys('health', options.health, healthKeys);
+  if (!Array.isArray(interceptors) || !interceptors.every((one) => typeof one === 'function'))
+    throw invalidArgument('interceptors', 'no list of functions', 'give [interceptor]');
   checkTime('timeoutMs', timeoutMs);
   checkTime('stallMs', stallMs);
   if (stallMs > LONGEST_DELAY && stallMs !== Infinity)

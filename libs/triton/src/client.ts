@@ -1,6 +1,7 @@
-import { type CallOptions, contextOf } from './call-options.js';
+import { type CallOptions, contextOf, labelOf } from './call-options.js';
+import { checkGenerateRequest, checkModel } from './check-request.js';
 import { type ClientOptions, type ClientSettings, readClientOptions } from './client-options.js';
-import { connectTo } from './connect-to.js';
+import { connectTo, isTransport } from './connect-to.js';
 import { type InferRequest, InferRequests } from './infer-request.js';
 import { InferStream } from './infer-stream.js';
 import type {
@@ -20,7 +21,14 @@ import type {
   UnloadRequest,
 } from './protocol.js';
 import { retries } from './retry.js';
-import type { CallContext, GenerateRequest, Transport, UnaryOperations } from './transport.js';
+import type {
+  CallContext,
+  GenerateRequest,
+  Interceptor,
+  StreamOperations,
+  Transport,
+  UnaryOperations,
+} from './transport.js';
 import { invalidArgument, type Progress } from './triton-error.js';
 
 /** Models of gigabytes take their time. */
@@ -49,10 +57,7 @@ export class TritonClient {
       ...(options.interceptors ?? []),
       ...(options.retry === false ? [] : [retries(options.retry)]),
     ];
-    this.#transport = layers.reduceRight<Transport>(
-      (next, layer) => layer(next),
-      connectTo(target, settings),
-    );
+    this.#transport = layers.reduceRight(layered, connectTo(target, settings));
     this.#requests = new InferRequests(this.#transport, options.checkInputs ?? true);
   }
 
@@ -78,15 +83,15 @@ export class TritonClient {
 
   /** False for a model that does not exist, too. */
   modelReady(model: string | ModelRef, options?: CallOptions): Promise<boolean> {
-    return this.#unary('ModelReady', refOf(model), options);
+    return this.#about('ModelReady', model, options);
   }
 
   modelMetadata(model: string | ModelRef, options?: CallOptions): Promise<ModelMetadata> {
-    return this.#unary('ModelMetadata', refOf(model), options);
+    return this.#about('ModelMetadata', model, options);
   }
 
   modelConfig(model: string | ModelRef, options?: CallOptions): Promise<ModelConfig> {
-    return this.#unary('ModelConfig', refOf(model), options);
+    return this.#about('ModelConfig', model, options);
   }
 
   /** Of one model, or of all. */
@@ -94,7 +99,9 @@ export class TritonClient {
     model?: string | ModelRef,
     options?: CallOptions,
   ): Promise<readonly ModelStatistics[]> {
-    return this.#unary('ModelStatistics', model === undefined ? {} : refOf(model), options);
+    return model === undefined
+      ? this.#unary('ModelStatistics', {}, options)
+      : this.#about('ModelStatistics', model, options);
   }
 
   /** @param request `ready`: only models that are */
@@ -108,6 +115,7 @@ export class TritonClient {
   /** Needs `--model-control-mode=explicit`. Resolves when the model is loaded; default time-out 600,000 ms. */
   async loadModel(model: string | LoadRequest, options: CallOptions = {}): Promise<void> {
     const request = typeof model === 'string' ? { model } : model;
+    checkModel(request);
     if (request.files !== undefined && request.config === undefined)
       throw invalidArgument(
         'files',
@@ -120,6 +128,7 @@ export class TritonClient {
   /** Resolves when the server has taken the request; the model goes when its requests are done. */
   async unloadModel(model: string | UnloadRequest, options: CallOptions = {}): Promise<void> {
     const request = typeof model === 'string' ? { model } : model;
+    checkModel(request);
     return this.#change('RepositoryModelUnload', request, options);
   }
 
@@ -135,13 +144,19 @@ export class TritonClient {
 
   /** Runs a model that answers each request once. */
   async infer(request: InferRequest, options?: CallOptions): Promise<InferAnswer> {
-    const context = this.#once(options);
+    const operation = 'ModelInfer';
+    const context = this.#once(operation, request, options);
     const prepared = this.#requests.prepare(request, context);
-    const message = prepared instanceof Promise ? await prepared : prepared;
+    const wasKnown = !(prepared instanceof Promise);
+    const message = wasKnown ? prepared : await prepared;
     try {
-      return await this.#transport.unary({ operation: 'ModelInfer', request: message, context });
+      return await this.#transport.unary({ operation, request: message, context });
     } catch (error) {
       this.#requests.refused(request, error);
+      const again = wasKnown
+        ? await this.#requests.again(request, message, error, context)
+        : undefined;
+      if (again !== undefined) return this.#transport.unary({ operation, request: again, context });
       throw error;
     }
   }
@@ -154,7 +169,7 @@ export class TritonClient {
     request: InferRequest,
     options?: CallOptions,
   ): AsyncGenerator<InferAnswer, void, undefined> {
-    const context = this.#streaming(options);
+    const context = this.#streaming('ModelStreamInfer', request, options);
     const message = await this.#requests.prepare(request, context);
     const answers = this.#transport.stream({
       operation: 'ModelStreamInfer',
@@ -177,11 +192,11 @@ export class TritonClient {
   /**
    * Opens one stream for many requests; gRPC only. See InferStream for what they share.
    *
-   * @throws TritonError `invalid_argument`, at once, for a time that is none
+   * @throws TritonError `invalid_argument`, at once, for options that make no sense
    */
   openStream(options?: CallOptions): InferStream {
     return new InferStream(this.#transport, {
-      context: this.#streaming(options),
+      context: this.#streaming('ModelStreamInfer', undefined, options),
       stallMs: this.#settings.stallMs,
       prepare: (request, context) => this.#requests.prepare(request, context),
     });
@@ -191,8 +206,14 @@ export class TritonClient {
    * Triton's generate extension: fields in, fields out; for a model that answers once. Over HTTP, as with `infer`, a call that
    * is given up goes on at the server.
    */
-  generate(request: GenerateRequest, options?: CallOptions): Promise<GenerateFields> {
-    return this.#unary('Generate', request, options);
+  async generate(request: GenerateRequest, options?: CallOptions): Promise<GenerateFields> {
+    checkGenerateRequest(request);
+    const context = this.#once('Generate', request, options);
+    try {
+      return await this.#transport.unary({ operation: 'Generate', request, context });
+    } catch (error) {
+      throw await this.#requests.explained(error, request, context);
+    }
   }
 
   /** The same for a model that answers any number of times. Leaving the loop cancels the request at the server. */
@@ -200,11 +221,14 @@ export class TritonClient {
     request: GenerateRequest,
     options?: CallOptions,
   ): AsyncGenerator<GenerateFields, void, undefined> {
-    yield* this.#transport.stream({
-      operation: 'GenerateStream',
-      requests: [request],
-      context: this.#streaming(options),
-    });
+    checkGenerateRequest(request);
+    const operation = 'GenerateStream';
+    const context = this.#streaming(operation, request, options);
+    try {
+      yield* this.#transport.stream({ operation, requests: [request], context });
+    } catch (error) {
+      throw await this.#requests.explained(error, request, context);
+    }
   }
 
   /** Ends all calls under way with `cancelled` and closes the connections. */
@@ -217,7 +241,18 @@ export class TritonClient {
     request: UnaryOperations[O][0],
     options: CallOptions | undefined,
   ): Promise<UnaryOperations[O][1]> {
-    return this.#transport.unary({ operation, request, context: this.#once(options) });
+    const context = this.#once(operation, request, options);
+    return this.#transport.unary({ operation, request, context });
+  }
+
+  async #about<O extends 'ModelReady' | 'ModelMetadata' | 'ModelConfig' | 'ModelStatistics'>(
+    operation: O,
+    model: string | ModelRef,
+    options: CallOptions | undefined,
+  ): Promise<UnaryOperations[O][1]> {
+    const ref: ModelRef = typeof model === 'string' ? { model } : model;
+    checkModel(ref);
+    return this.#unary(operation, ref, options);
   }
 
   /** What is known of the model is forgotten before and after: it may be read anew while the change goes on. */
@@ -235,15 +270,26 @@ export class TritonClient {
     }
   }
 
-  #once(options: CallOptions = {}): CallContext {
-    return contextOf(options, this.#settings);
+  #once(operation: keyof UnaryOperations, request: object, options: CallOptions = {}): CallContext {
+    return contextOf(options, this.#settings, labelOf(operation, request));
   }
 
-  #streaming(options: CallOptions = {}): CallContext {
-    return contextOf(options, { timeoutMs: Infinity, metadata: this.#settings.metadata });
+  #streaming(
+    operation: keyof StreamOperations,
+    request: object | undefined,
+    options: CallOptions = {},
+  ): CallContext {
+    const { metadata } = this.#settings;
+    return contextOf(options, { timeoutMs: Infinity, metadata }, labelOf(operation, request));
   }
 }
 
-function refOf(model: string | ModelRef): ModelRef {
-  return typeof model === 'string' ? { model } : model;
+function layered(next: Transport, layer: Interceptor): Transport {
+  const around: unknown = layer(next);
+  if (isTransport(around)) return around;
+  throw invalidArgument(
+    'interceptors',
+    `${layer.name || 'one'} returns no transport`,
+    'return { unary, stream, close }',
+  );
 }

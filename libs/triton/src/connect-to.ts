@@ -19,9 +19,20 @@ export type Target = string | URL | readonly (string | URL)[] | Transport;
 export function connectTo(target: Target, settings: ClientSettings): Transport {
   if (typeof target === 'string' || target instanceof URL) return connectToUrl(target, settings);
   refuse(settings, ['resolve'], 'give one URL, whose host name has several addresses');
-  if (!('unary' in target)) return balance({ endpoints: target, ...balancing(settings) });
+  if (Array.isArray(target)) return balance({ endpoints: target, ...balancing(settings) });
+  if (!isTransport(target)) {
+    const problem = target === undefined ? 'missing' : 'neither a URL nor a transport';
+    throw invalidArgument('target', problem, 'give a URL, as grpc://127.0.0.1:8001, or several');
+  }
   refuse(settings, ['policy', 'health'], 'give them to the balance() in your transport');
   return target;
+}
+
+/** Whether it is one, as far as that can be seen. */
+export function isTransport(given: unknown): given is Transport {
+  if (typeof given !== 'object' || given === null) return false;
+  const { unary, stream, close } = given as Partial<Transport>;
+  return [unary, stream, close].every((method) => typeof method === 'function');
 }
 
 function connectToUrl(url: string | URL, settings: ClientSettings): Transport {

@@ -1,4 +1,5 @@
-import { checkOutputs, prepareInputs, type TensorInput } from './check-inputs.js';
+import { checkOutputs, misspeltInputs, prepareInputs, type TensorInput } from './check-inputs.js';
+import { checkInferRequest } from './check-request.js';
 import { MetadataCache } from './metadata-cache.js';
 import type {
   InferMessage,
@@ -8,7 +9,7 @@ import type {
   Parameters,
   RequestedOutput,
 } from './protocol.js';
-import type { CallContext, Transport } from './transport.js';
+import type { CallContext, GenerateRequest, Transport } from './transport.js';
 import { invalidArgument, TritonError } from './triton-error.js';
 
 export interface InferRequest extends ModelRef {
@@ -37,14 +38,7 @@ export class InferRequests {
    * @throws TritonError `invalid_argument` that names model, input and mend
    */
   prepare(request: InferRequest, context: CallContext): InferMessage | Promise<InferMessage> {
-    if (typeof request.model !== 'string' || request.model === '')
-      throw invalidArgument('model', 'missing', 'give the name of a model');
-    if (typeof request.inputs !== 'object' || request.inputs === null)
-      throw invalidArgument(
-        `model ${request.model}, inputs`,
-        'missing',
-        'give tensors or values by name',
-      );
+    checkInferRequest(request);
     if (!this.#check) return messageOf(request, asTensors(request));
     return this.#metadata.using(request, context, (metadata) => checked(metadata, request));
   }
@@ -56,10 +50,64 @@ export class InferRequests {
       this.#metadata.forget(request);
   }
 
+  /**
+   * The request made once more, after the server refused what fitted metadata that was kept, if fresh metadata makes other
+   * tensors of it: of a request that is refused so, nothing ran.
+   */
+  async again(
+    request: InferRequest,
+    message: InferMessage,
+    error: unknown,
+    context: CallContext,
+  ): Promise<InferMessage | undefined> {
+    if (!this.#check || !isRefusal(error)) return undefined;
+    try {
+      const fresh = await this.prepare(request, context);
+      return typesOf(fresh) === typesOf(message) ? undefined : fresh;
+    } catch {
+      // The server's words say more than that its metadata cannot be had, or no longer fits.
+      return undefined;
+    }
+  }
+
+  /**
+   * The same error, with the fields that were perhaps meant to be inputs where the server misses some: it takes a misspelt one
+   * for a parameter.
+   */
+  async explained(
+    error: unknown,
+    { model, version, fields }: GenerateRequest,
+    context: CallContext,
+  ): Promise<unknown> {
+    if (!this.#check || !isRefusal(error) || !MISSES_INPUTS.test(error.message)) return error;
+    try {
+      const hint = await this.#metadata.using({ model, version }, context, (metadata) =>
+        misspeltInputs(metadata, Object.keys(fields)),
+      );
+      return hint === '' ? error : error.with({ message: `${error.message} (${hint})` });
+    } catch {
+      // The server's words are what counts.
+      return error;
+    }
+  }
+
   /** The model changes. */
   forget(request: ModelRef): void {
     this.#metadata.forget(request);
   }
+}
+
+const MISSES_INPUTS =
+  /\bexpected (\d{1,9} inputs|number of inputs between \d{1,9} and \d{1,9}) but got \d{1,9} inputs\b/;
+
+function isRefusal(error: unknown): error is TritonError {
+  return (
+    error instanceof TritonError && error.code === 'invalid_argument' && error.progress === 'sent'
+  );
+}
+
+function typesOf({ inputs }: InferMessage): string {
+  return JSON.stringify(inputs.map(({ tensor: { datatype, shape } }) => [datatype, shape]));
 }
 
 function checked(metadata: ModelMetadata, request: InferRequest): InferMessage {

@@ -1,5 +1,6 @@
 import { watchLimits } from './call-limits.js';
-import { type CallOptions, contextOf } from './call-options.js';
+import { type CallOptions, contextOf, labelOf } from './call-options.js';
+import { keysOf } from './check-keys.js';
 import type { InferRequest } from './infer-request.js';
 import type { InferAnswer, InferMessage } from './protocol.js';
 import { PushQueue } from './push-queue.js';
@@ -11,9 +12,18 @@ const unreadAnswers = 256;
 /** How many times within the longest silence it is looked for. */
 const looks = 4;
 
+type RequestOptions = Pick<CallOptions, 'timeoutMs' | 'signal'>;
+
+/** Metadata and affinity are the whole stream's. */
+const requestKeys = keysOf({ timeoutMs: true, signal: true } satisfies Record<
+  keyof RequestOptions,
+  true
+>);
+
 /** A request that is under way. */
 interface Pending {
-  readonly givenId: string;
+  /** Known once the request is checked. */
+  givenId: string;
   readonly answers: PushQueue<InferAnswer>;
   /** Stops watching its signal and deadline. */
   readonly stop: () => void;
@@ -88,11 +98,11 @@ export class InferStream {
    * Sends a request; its answers have one reader. They fail with the error of this request alone, or with that of the stream.
    *
    * @param options of this request alone: when it is given up, the server goes on with it
-   * @throws TritonError `invalid_argument`, at once, for a time that is none
+   * @throws TritonError `invalid_argument`, at once, for options that make no sense
    */
   infer(
     request: InferRequest,
-    options: Pick<CallOptions, 'timeoutMs' | 'signal'> = {},
+    options: RequestOptions = {},
   ): AsyncIterableIterator<InferAnswer, undefined> {
     const id = `${++this.#count}`;
     const answers = new PushQueue<InferAnswer>({
@@ -109,12 +119,12 @@ export class InferStream {
       fail(this.#end.with({ progress: 'unsent' }));
       return answers;
     }
-    const context = contextOf(options, { timeoutMs: Infinity });
+    const label = labelOf('ModelStreamInfer', request);
+    const context = contextOf(options, { timeoutMs: Infinity }, label, requestKeys);
     const stop = watchLimits(context, fail);
     if (options.signal?.aborted) return answers;
-    const givenId = request.id ?? '';
     const heardAt = performance.now();
-    this.#pending.set(id, { givenId, answers, stop, progress: 'unsent', heardAt });
+    this.#pending.set(id, { givenId: '', answers, stop, progress: 'unsent', heardAt });
     this.#sent = this.#send(id, request, context, this.#sent).catch(fail);
     return answers;
   }
@@ -145,6 +155,7 @@ export class InferStream {
       const pending = this.#pending.get(id);
       if (pending === undefined) return;
       pending.progress = 'sent';
+      pending.givenId = message.id ?? '';
       // Without an empty last answer, nobody could tell where a decoupled model's answers end.
       const parameters = { ...message.parameters, triton_enable_empty_final_response: true };
       this.#requests.push({ ...message, id, parameters });
@@ -225,7 +236,7 @@ export class InferStream {
       answers.fail(
         new TritonError(
           'deadline_exceeded',
-          `the request was not answered for ${this.#stallMs} ms`,
+          `the request was not answered for ${this.#stallMs} ms; the model's process may be dead`,
           { reason: 'stalled', progress, operation: 'ModelStreamInfer' },
         ),
       );

@@ -74,7 +74,13 @@ export class MetadataCache {
     return this.#transport.unary({
       operation: 'ModelMetadata',
       request: { model, version },
-      context: { metadata, affinity, deadline: performance.now() + timeoutMs },
+      context: {
+        metadata,
+        affinity,
+        deadline: performance.now() + timeoutMs,
+        timeoutMs,
+        label: `metadata of model ${model}`,
+      },
     });
   }
 

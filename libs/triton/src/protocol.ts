@@ -15,6 +15,7 @@ export type Parameters = Readonly<Record<string, boolean | number | bigint | str
 export interface NamedTensor {
   /** As the model's configuration has it. */
   readonly name: string;
+  /** Its values, with their data type and shape. */
   readonly tensor: Tensor;
   /** Of this tensor alone. */
   readonly parameters?: Parameters | undefined;
@@ -36,6 +37,7 @@ export interface InferMessage extends ModelRef {
   readonly id?: string | undefined;
   /** As `sequence_id` or `priority`. */
   readonly parameters?: Parameters | undefined;
+  /** All that the model needs. */
   readonly inputs: readonly NamedTensor[];
   /** None: all that the model has. */
   readonly outputs?: readonly RequestedOutput[] | undefined;
@@ -57,7 +59,9 @@ export interface InferAnswer {
 
 /** An input or an output, as the model describes it. */
 export interface TensorMetadata {
+  /** By which requests and answers name it. */
   readonly name: string;
+  /** As `FP32`. */
   readonly datatype: DataType;
   /** -1 is any size; with the batch dimension first, where the model batches. */
   readonly shape: readonly number[];
@@ -65,12 +69,15 @@ export interface TensorMetadata {
 
 /** What a model takes and gives. */
 export interface ModelMetadata {
+  /** Of the model. */
   readonly name: string;
   /** Those that are loaded. */
   readonly versions: readonly string[];
   /** Its backend or framework, as `python` or `ensemble`. */
   readonly platform: string;
+  /** What it takes. */
   readonly inputs: readonly TensorMetadata[];
+  /** What it gives. */
   readonly outputs: readonly TensorMetadata[];
 }
 
@@ -93,6 +100,7 @@ export type ModelConfig = { readonly [key: string]: Json };
 
 /** How often, and for how long in all. Nanoseconds beyond 2^53 (104 days) lose their last digits. */
 export interface Duration {
+  /** How often. */
   readonly count: number;
   /** Nanoseconds, of all together. */
   readonly ns: number;
@@ -100,12 +108,17 @@ export interface Duration {
 
 /** In Triton's own names. https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_statistics.md */
 export interface ModelStatistics {
+  /** Of the model. */
   readonly name: string;
+  /** That these are of: each has its own. */
   readonly version: string;
   /** Milliseconds since 1970; 0 is never. */
   readonly last_inference: number;
+  /** Inferences: each element of a batch is one. */
   readonly inference_count: number;
+  /** How often the model was run: a batch is one. */
   readonly execution_count: number;
+  /** Of requests, by their end and by what they spent time on. */
   readonly inference_stats: Readonly<
     Record<
       | 'success'
@@ -131,9 +144,11 @@ export interface ModelStatistics {
       >
     >
   >;
+  /** Of the model's runs, by the size of the batch. */
   readonly batch_stats: readonly (Readonly<
     Record<'compute_input' | 'compute_infer' | 'compute_output', Duration>
   > & { readonly batch_size: number })[];
+  /** Bytes, where the backend tells them. */
   readonly memory_usage: readonly {
     readonly type: string;
     readonly id: number;
@@ -143,6 +158,7 @@ export interface ModelStatistics {
 
 /** A model in the repository, loaded or not. */
 export interface ModelIndexEntry {
+  /** Of the model. */
   readonly name: string;
   /** Empty: not loaded since the server started. */
   readonly version: string;
@@ -154,6 +170,7 @@ export interface ModelIndexEntry {
 
 /** A model to load, or to load anew. */
 export interface LoadRequest {
+  /** Its name. */
   readonly model: string;
   /** Replaces the model's config.pbtxt. */
   readonly config?: ModelConfig | undefined;
@@ -163,6 +180,7 @@ export interface LoadRequest {
 
 /** A model to unload, in all its versions. */
 export interface UnloadRequest {
+  /** Its name. */
   readonly model: string;
   /** Unloads the models, too, that only it needs (an ensemble's steps). */
   readonly unloadDependents?: boolean | undefined;

@@ -87,8 +87,14 @@ describe('retries', () => {
 
   it('gives up after the last attempt, with its error', async () => {
     const next = new Scripted(unsent, unsent, failure('unavailable', { reason: 'no_endpoint' }));
-    expect(await ask(next, infer)).toMatchObject({ code: 'unavailable', reason: 'no_endpoint' });
+    expect(await ask(next, infer)).toMatchObject({
+      code: 'unavailable',
+      reason: 'no_endpoint',
+      message: 'as it happens (3 attempts)',
+    });
     expect(next.seen).toHaveLength(3);
+    const once = new Scripted(lost);
+    expect(await ask(once, infer)).toMatchObject({ message: 'as it happens' });
   });
 
   it.each([

@@ -1,4 +1,5 @@
 import { whileWanted } from './call-limits.js';
+import { checkKeys, keysOf } from './check-keys.js';
 import { inBandError } from './endpoints/call-model.js';
 import type {
   CallContext,
@@ -135,9 +136,10 @@ class Attempts {
     if (!(error instanceof TritonError)) throw error;
     if (STEPS.indexOf(error.progress) > STEPS.indexOf(this.#progress))
       this.#progress = error.progress;
-    const last = error.with({ progress: this.#progress });
+    this.#made++;
+    const last = this.#told(error);
     const { attempts, baseMs, maxMs, random } = this.#settings;
-    if (!this.isSafe(error) || ++this.#made >= attempts) throw last;
+    if (!this.isSafe(error) || this.#made >= attempts) throw last;
     const waitMs = Math.min(baseMs * 2 ** (this.#made - 1), maxMs) * random();
     const { deadline = Infinity, avoid = [] } = this.context;
     if (performance.now() + waitMs >= deadline || !this.#budget.withdraw()) throw last;
@@ -153,13 +155,18 @@ class Attempts {
     return progress === 'unsent' || (this.#mayRunTwice && reason !== 'queue_timeout');
   }
 
+  #told(error: TritonError): TritonError {
+    const attempts = this.#made > 1 ? ` (${this.#made} attempts)` : '';
+    return error.with({ progress: this.#progress, message: error.message + attempts });
+  }
+
   async #wait(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
     try {
       await whileWanted(promise, { operation: this.#operation, context: this.context });
     } catch (error) {
-      throw error instanceof TritonError ? error.with({ progress: this.#progress }) : error;
+      throw error instanceof TritonError ? this.#told(error) : error;
     } finally {
       clearTimeout(timer);
     }
@@ -218,7 +225,18 @@ function isRead({ operation, request }: UnaryCall): boolean {
   return READS.has(operation);
 }
 
+const keys = keysOf({
+  attempts: true,
+  baseMs: true,
+  maxMs: true,
+  idempotent: true,
+  budget: true,
+  burst: true,
+  random: true,
+} satisfies Record<keyof RetryOptions, true>);
+
 function readSettings(options: RetryOptions): Settings {
+  checkKeys('retry', options, keys);
   const numbers = {
     attempts: options.attempts ?? 3,
     baseMs: options.baseMs ?? 50,

@@ -4,7 +4,11 @@ import type { TritonErrorCode, TritonErrorReason } from './triton-error.js';
 export interface ServerMessage {
   readonly code?: TritonErrorCode;
   readonly reason?: TritonErrorReason;
+  /** What the caller can do about it. */
+  readonly mend?: string;
 }
+
+const RELOAD = 'unload and load the model';
 
 /** Characters at either end of a message that are looked at. */
 const END = 2_048;
@@ -28,18 +32,30 @@ const KNOWN: readonly (readonly [RegExp, ServerMessage])[] = [
   [/\bRequest timeout expired$/, { code: 'unavailable', reason: 'queue_timeout' }],
   [
     /^Stub process '[^']{0,256}' is not healthy\.?$/,
-    { code: 'unavailable', reason: 'model_process' },
+    { code: 'unavailable', reason: 'model_process', mend: RELOAD },
   ],
-  [/^Stub process is not healthy\.?$/, { code: 'unavailable', reason: 'model_process' }],
+  [
+    /^Stub process is not healthy\.?$/,
+    { code: 'unavailable', reason: 'model_process', mend: RELOAD },
+  ],
   [
     /^Failed to process the requests?(\(s\))? for model /,
     { code: 'internal', reason: 'model_error' },
   ],
-  [/ doesn't support models with decoupled transaction policy$/, { code: 'unimplemented' }],
+  [
+    / doesn't support models with decoupled transaction policy$/,
+    { code: 'unimplemented', mend: 'use streamInfer, over gRPC, or generateStream' },
+  ],
   [/^generate expects model to produce exactly 1 response\b/, { code: 'unimplemented' }],
   [/^This (API|protocol) is restricted, expecting header /, { code: 'permission_denied' }],
   [/^failed to (un)?load '/, { code: 'internal' }],
-  [/^explicit model load \/ unload is not allowed\b/, { code: 'failed_precondition' }],
+  [
+    /^explicit model load \/ unload is not allowed\b/,
+    {
+      code: 'failed_precondition',
+      mend: 'start the server with --model-control-mode=explicit',
+    },
+  ],
   [/\bdata-type is '[^']{0,256}', but model '[^']{0,256}' expects '/, { code: 'invalid_argument' }],
   [/\bunexpected (shape|size|inference) (for )?(input|output) '/, { code: 'invalid_argument' }],
   [/\bunexpected (additional input data|explicit tensor data) for /, { code: 'invalid_argument' }],

@@ -87,7 +87,7 @@ describe('stallWatchdog', () => {
       reason: 'stalled',
       progress: 'sent',
       operation: 'ModelStreamInfer',
-      message: 'the stream said nothing for 1000 ms',
+      message: "the stream said nothing for 1000 ms; the model's process may be dead",
     });
     expect(transport.call?.context.signal?.aborted).toBe(true);
     expect(transport.left).toBe(true);

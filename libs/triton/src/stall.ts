@@ -133,12 +133,16 @@ class WatchedStream<O extends keyof StreamOperations> implements AsyncIterator<
     const reject = this.#reject;
     this.#end();
     reject?.(
-      new TritonError('deadline_exceeded', `the stream said nothing for ${this.#ms} ms`, {
-        reason: 'stalled',
-        progress: this.#answered ? 'answered' : 'sent',
-        operation: this.#operation,
-        endpoint: this.#endpoint,
-      }),
+      new TritonError(
+        'deadline_exceeded',
+        `the stream said nothing for ${this.#ms} ms; the model's process may be dead`,
+        {
+          reason: 'stalled',
+          progress: this.#answered ? 'answered' : 'sent',
+          operation: this.#operation,
+          endpoint: this.#endpoint,
+        },
+      ),
     );
     this.#cancel.abort();
     // What a transport says to its own cancelling is of no interest.

@@ -63,6 +63,10 @@ export interface CallContext {
   readonly metadata: Readonly<Record<string, string>>;
   /** Milliseconds of `performance.now()` at which the call is given up. */
   readonly deadline?: number | undefined;
+  /** Milliseconds from the call's start to its deadline, for the words of an error. */
+  readonly timeoutMs?: number | undefined;
+  /** What the call is, as `ModelInfer of model m`, for the words of an error. */
+  readonly label?: string | undefined;
   /** Ends the call with `cancelled`. */
   readonly signal?: AbortSignal | undefined;
   /** Calls of the same affinity go to the same endpoint, where there are several and the policy says so. */

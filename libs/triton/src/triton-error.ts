@@ -97,8 +97,9 @@ export class TritonError extends Error {
   }
 
   /** The same error, with what only an outer layer knows; what is already known stays. */
-  with(known: TritonErrorOptions): TritonError {
-    const error = new TritonError(this.code, this.message, {
+  with(known: TritonErrorOptions & { readonly message?: string }): TritonError {
+    const { message = this.message } = known;
+    const error = new TritonError(this.code, message, {
       reason: this.reason ?? known.reason,
       progress: known.progress ?? this.progress,
       operation: this.operation ?? known.operation,
@@ -106,8 +107,15 @@ export class TritonError extends Error {
       status: this.status ?? known.status,
       cause: this.cause ?? known.cause,
     });
-    if (this.stack !== undefined) error.stack = this.stack;
+    // A stack begins with its message.
+    if (this.stack !== undefined) error.stack = this.stack.replace(this.message, () => message);
     return error;
+  }
+
+  /** For logs: of an Error as it is, JSON drops the message. */
+  toJSON(): Record<string, unknown> {
+    const { name, code, reason, message, progress, operation, endpoint, status } = this;
+    return { name, code, reason, message, progress, operation, endpoint, status };
   }
 }
 

@@ -1,5 +1,8 @@
 import { invalidArgument } from './triton-error.js';
 
+/** Levels of lists and objects: what contains itself has no end. */
+const DEEPEST = 500;
+
 /**
  * The JSON text of a value, which is looked through first: JSON would silently write `null` for NaN, and Triton cannot read
  * half a surrogate pair.
@@ -12,15 +15,23 @@ export function writeJson(where: string, value: unknown): string {
   return JSON.stringify(value);
 }
 
-function checkJson(where: string, value: unknown): void {
+function checkJson(where: string, value: unknown, depth = 0): void {
+  if (depth > DEEPEST) {
+    const place = `${where.slice(0, 100)}…`;
+    throw invalidArgument(
+      place,
+      `nested over ${DEEPEST} deep`,
+      'give no object that contains itself',
+    );
+  }
   if (typeof value === 'string') checkText(where, value);
   else if (typeof value === 'number') checkNumber(where, value);
   else if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) checkJson(`${where}[${index}]`, item);
+    for (const [index, item] of value.entries()) checkJson(`${where}[${index}]`, item, depth + 1);
   } else if (typeof value === 'object' && value !== null) {
     for (const [key, item] of Object.entries(value)) {
       checkText(`a name in ${where}`, key);
-      checkJson(`${where}.${key}`, item);
+      checkJson(`${where}.${key}`, item, depth + 1);
     }
   } else if (typeof value !== 'boolean' && value !== null && value !== undefined) {
     throw invalidArgument(where, `a ${typeof value}`, 'give what JSON can carry');

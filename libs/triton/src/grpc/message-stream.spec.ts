@@ -21,7 +21,9 @@ describe('MessageReader', () => {
     const reader = (): MessageReader => new MessageReader(100);
     expect(reader().push(compressed(deflateSync(Buffer.alloc(100))), 'deflate')).toHaveLength(1);
     const large = compressed(deflateSync(Buffer.alloc(101)));
-    expect(() => reader().push(large, 'deflate')).toThrow('more than 100 bytes; raise maxMessageBytes');
+    expect(() => reader().push(large, 'deflate')).toThrow(
+      'more than 100 bytes; raise maxMessageBytes',
+    );
     const broken = compressed(Buffer.from('no zlib'));
     expect(() => reader().push(broken, 'deflate')).toThrow('cannot be decompressed');
   });

@@ -29,7 +29,9 @@ export function answerError({ status, headers, body }: HttpAnswer): TritonError 
   // Triton's port of metrics refuses a POST in these words.
   if (message !== undefined && status !== 405)
     return serverError(CODES[status] ?? 'unknown', message, { status });
-  const seen = `HTTP ${status}, ${headers['content-type'] ?? 'of no type'}: ${excerpt(body)}`;
+  const { location } = headers;
+  const to = location === undefined ? '' : ` to ${location.slice(0, 200)}`;
+  const seen = `HTTP ${status}${to}, ${headers['content-type'] ?? 'of no type'}: ${excerpt(body)}`;
   if (status === 400 && /https/i.test(body.subarray(0, 1_000).toString('latin1'))) {
     const text = `the server wants TLS on this port, so give an https: URL (it answers ${seen})`;
     return new TritonError('unavailable', text, { reason: 'tls', progress: 'sent', status });

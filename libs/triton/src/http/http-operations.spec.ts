@@ -238,3 +238,27 @@ describe('answers', () => {
     });
   });
 });
+
+describe('live and ready', () => {
+  const { decode } = httpOperations.ServerLive;
+
+  it.each([
+    ['', true],
+    [{ live: true }, true],
+    [{ name: 'm', ready: true }, true],
+    [{ ready: false }, false],
+  ])('%j says %j', (body, is) => {
+    expect(decode(answer(200, body))).toBe(is);
+  });
+
+  it.each([[{ status: 'ok' }], [{}], [[true]], [{ live: 'yes' }]])('%j is of no Triton', (body) => {
+    expect(() => decode(answer(200, body))).toThrow('what answers is no Triton');
+  });
+});
+
+it('a redirection says where to', () => {
+  const moved = answer(302, '', { location: 'https://elsewhere/v2' });
+  expect(() => httpOperations.ServerMetadata.decode(moved)).toThrow(
+    'no Triton, or not its HTTP port: HTTP 302 to https://elsewhere/v2, of no type',
+  );
+});

@@ -186,9 +186,11 @@ function traceBody(settings: NonNullable<TraceSettingsRequest['settings']>): unk
 /** Live and ready are told by the status: 200 or 400. */
 function readiness(answer: HttpAnswer): boolean {
   const { status, body } = answer;
-  // Triton answers without a body; other servers of the protocol give an object.
+  // Triton answers without a body; other servers of the protocol say it in JSON.
   if (status === 200 && body.length === 0) return true;
-  if (status === 200) return isObject(json(answer));
+  const told = status === 200 ? json(answer) : undefined;
+  const is = isObject(told) ? (told.live ?? told.ready) : undefined;
+  if (typeof is === 'boolean') return is;
   if (status === 400 && (body.length === 0 || tritonMessage(body) !== undefined)) return false;
   throw answerError(answer);
 }
