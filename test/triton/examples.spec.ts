@@ -140,7 +140,7 @@ it('load-model says which flag the server lacks', async () => {
   await expect(example('load-model.ts', grpc(triton))).rejects.toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
-      /^failed_precondition · .*\nstart it with --model-control-mode=explicit\n$/,
+      /^failed_precondition · .*\(start the server with --model-control-mode=explicit\)\n$/,
     ),
   });
 });

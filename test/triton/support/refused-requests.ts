@@ -65,7 +65,8 @@ export const REFUSED: readonly Refusal[] = [
     what: 'a unary inference of a decoupled model',
     request: { model: 'text', inputs: { text_input: text('hi') } },
     code: 'unimplemented',
-    message: / doesn't support models with decoupled transaction policy \(use streamInfer, over gRPC, or generateStream\)$/,
+    message:
+      / doesn't support models with decoupled transaction policy \(use streamInfer, over gRPC, or generateStream\)$/,
   },
   {
     what: 'a batch that is too large',
