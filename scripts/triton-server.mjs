@@ -1,10 +1,13 @@
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { cacheFolder } from './artifacts.mjs';
 import { Failure } from './failure.mjs';
 import { checkPort, freePort } from './platform.mjs';
 import { startProcess } from './process.mjs';
+import { ROOT } from './root.mjs';
 import { startServer } from './server.mjs';
+import { setupLlm } from './triton-llm.mjs';
 import { newPrefix, removeOrphans, removeRemains } from './triton-remains.mjs';
 import { setupTriton } from './triton-setup.mjs';
 
@@ -33,6 +36,7 @@ export async function startTriton({ modelRepository, args = [], env, log, signal
   await checkPorts(ports);
   const triton = await setupTriton(undefined, signal);
   const repository = realRepository(modelRepository);
+  const llm = await setupLlm(triton, repository, undefined, signal);
   await removeOrphans();
   const {
     grpcPort = await freePort(),
@@ -78,6 +82,10 @@ export async function startTriton({ modelRepository, args = [], env, log, signal
             ...process.env,
             PATH: `${triton.bin}${path.delimiter}${process.env.PATH ?? ''}`,
             LD_LIBRARY_PATH: triton.libraries,
+            // For the paths in model.json.
+            HAMMERLINE_CACHE: cacheFolder(),
+            HAMMERLINE_ROOT: ROOT,
+            ...llm,
             ...env,
           },
           onLine(line) {

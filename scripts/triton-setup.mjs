@@ -11,6 +11,8 @@ import { findPython } from './triton-python.mjs';
 /** The wheel that bundles Triton 2.51.0 (release 24.10) for CPU, with its python backend. */
 const WHEEL = 'nvidia-pytriton==0.7.0';
 const FOLDER = 'triton-2.51.0';
+/** The wheels. */
+export const TRITON_DOWNLOAD = 74_000_000;
 /** The wheels and what is in them side by side; 235 MB of it stay. */
 const FILLED = 460_000_000;
 
@@ -21,6 +23,8 @@ const FILLED = 460_000_000;
  * @property {string} caches
  * @property {string} bin the folder of the python3 whose packages the models see
  * @property {string} libraries the folder of its libpython
+ * @property {string} python the one that it was made with, which has pip
+ * @property {string} packages the folder of the packages that the models see
  */
 
 /**
@@ -33,14 +37,19 @@ const FILLED = 460_000_000;
  */
 export async function setupTriton(note = () => {}, signal) {
   const folder = path.join(cacheFolder(), FOLDER);
-  const there = installed(folder);
+  const there = installedTriton();
   if (there) return there;
   makeCacheFolder(cacheFolder());
   await discard(folder);
   await fillOnce(folder, (work) => install(work, note, signal));
-  const triton = installed(folder);
+  const triton = installedTriton();
   if (!triton) throw new Failure(`the set-up of Triton in ${folder} is not whole: remove it`);
   return triton;
+}
+
+/** Triton in the cache folder, if it is there and whole. */
+export function installedTriton() {
+  return installed(path.join(cacheFolder(), FOLDER));
 }
 
 /** @param {string} folder */
@@ -80,15 +89,18 @@ function installed(folder) {
   const bin = path.join(folder, 'bin');
   if (!existsSync(recordFile(folder)) || !existsSync(path.join(bin, 'python3'))) return undefined;
   /** @type {import('./triton-python.mjs').Python} */
-  const { version, library } = JSON.parse(readFileSync(recordFile(folder), 'utf8'));
+  const { executable, version, library } = JSON.parse(readFileSync(recordFile(folder), 'utf8'));
   if (library && !existsSync(library)) return undefined;
-  const server = path.join(sitePackages(folder, version), 'pytriton/tritonserver');
+  const packages = sitePackages(folder, version);
+  const server = path.join(packages, 'pytriton/tritonserver');
   return {
     binary: path.join(server, 'bin/tritonserver'),
     backends: path.join(server, 'backends'),
     caches: path.join(server, 'caches'),
     bin,
     libraries: library && path.dirname(library),
+    python: executable,
+    packages,
   };
 }
 

@@ -3,6 +3,7 @@ import { describe, Failure } from './failure.mjs';
 import { isMain } from './root.mjs';
 import { exitText } from './server.mjs';
 import { print, progress } from './terminal.mjs';
+import { setupLlm } from './triton-llm.mjs';
 import { isTelling } from './triton-log.mjs';
 import { startTriton } from './triton-server.mjs';
 import { setupTriton } from './triton-setup.mjs';
@@ -12,9 +13,10 @@ export { setupTriton, startTriton };
 const HELP = `npm run -s triton -- --model-repository DIR [options] [-- flags of tritonserver]
 
 Starts a real Triton Inference Server on this machine's CPU, for the tests and for trying things out. It serves models of
-its python backend and ensembles of them. The first start fetches it (235 MB) into the cache folder. Ctrl-C stops it.
+its python backend and ensembles of them. The first start fetches it (235 MB) into the cache folder, and what a model's
+requirements.txt names. Ctrl-C stops it.
 
-  --model-repository DIR   what it serves
+  --model-repository DIR   what it serves; triton/model_repository/cpu is the Hammer model
   --grpc-port N            default: a free port; so are the other two
   --http-port N
   --metrics-port N
@@ -90,7 +92,12 @@ function port(name, text) {
 async function main(signal) {
   const { help, setupOnly, verbose, ...options } = parseTritonFlags(process.argv.slice(2));
   if (help) return print(HELP);
-  await progress('Triton server', (note) => setupTriton(note, signal));
+  const installed = await progress('Triton server', (note) => setupTriton(note, signal));
+  if (options.modelRepository) {
+    await progress('what the models need', (note) =>
+      setupLlm(installed, options.modelRepository, note, signal),
+    );
+  }
   if (setupOnly) return;
   const log = (/** @type {string} */ line) => {
     if (verbose || isTelling(line)) print(line);

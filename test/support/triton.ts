@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { readdirSync, readFileSync, watch } from 'node:fs';
+import { readFileSync, watch } from 'node:fs';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ROOT } from '../../scripts/root.mjs';
 import { startTriton } from '../../scripts/triton.mjs';
+import { stubPids } from './stub-pids.js';
 
 /** The models of test/triton/model_repository; `late` is loaded only where it is asked for. */
 export const MODELS = ['identity', 'types', 'batched', 'slow', 'text', 'broken', 'late'] as const;
@@ -84,7 +85,7 @@ export async function startTestTriton(
     get pid() {
       return server.pid;
     },
-    stubPids: (model) => stubsOf(path.join(repository, model)),
+    stubPids: (model) => stubPids(path.join(repository, model)),
     observed: (predicate) => observed(observations, predicate),
     async stop() {
       await server.stop();
@@ -93,19 +94,6 @@ export async function startTestTriton(
     kill: () => server.kill(),
     restart: () => server.restart(),
   };
-}
-
-/** A stub has the path of its model's program on its command line. */
-function stubsOf(model: string): number[] {
-  return readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return pid > 0 && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`\0${model}/`);
-      } catch {
-        return false; // gone meanwhile
-      }
-    });
 }
 
 async function observed(

@@ -1,11 +1,16 @@
 import { Command, CommanderError } from 'commander';
 import { HammerlineError } from '#libs/contracts';
+import { LicenceNotAccepted } from '#libs/models';
 import { addMaskCommand } from './mask-command.js';
+import { addModelsCommand } from './models-command.js';
+import { Interruption } from './models-interruption.js';
 import { addPromptCommand } from './prompt-command.js';
 
 /** Exit statuses, documented in docs/cli.md. */
 const FAILED = 1;
 const WRONG_USAGE = 2;
+const LICENCE = 3;
+const INTERRUPTED = { SIGINT: 130, SIGTERM: 143 };
 
 const program = new Command('hammerline')
   .description('Language in, executed tool calls out: what the model sees, and what becomes of it.')
@@ -13,6 +18,7 @@ const program = new Command('hammerline')
   .exitOverride();
 addMaskCommand(program);
 addPromptCommand(program);
+addModelsCommand(program);
 
 try {
   await program.parseAsync();
@@ -23,10 +29,14 @@ try {
 function report(error: unknown): number {
   // Commander has said what is wrong; help and version end here too, with status 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
+  if (error instanceof Interruption) {
+    console.error('hammerline: stopped; the same command goes on from here');
+    return INTERRUPTED[error.signal];
+  }
   if (!(error instanceof HammerlineError)) throw error;
   console.error(`hammerline: ${error.message}`);
   for (const { pointer, mend } of error.faults) {
     if (mend !== undefined) console.error(`  ${pointer}: ${mend}`);
   }
-  return FAILED;
+  return error instanceof LicenceNotAccepted ? LICENCE : FAILED;
 }

@@ -1,0 +1,50 @@
+import type { Command } from 'commander';
+import { openStore } from '#libs/models';
+import { bytesText, entryJson, printJson, sizeOf, table } from './models-text.js';
+
+export function addModelsList(models: Command): void {
+  models
+    .command('list')
+    .description(
+      'Show the models of this machine; an asterisk marks the one that `npm start` takes.',
+    )
+    .option('--json', 'one JSON object {folder, used, models, unfinished}')
+    .action(listModels);
+}
+
+async function listModels({ json }: { json?: true }): Promise<void> {
+  const store = openStore();
+  const [listed, used, unfinished] = await Promise.all([
+    store.list(),
+    store.usedName(),
+    store.unfinished(),
+  ]);
+  if (json) {
+    printJson({
+      folder: store.folder,
+      used: used ?? null,
+      models: listed.map((item) =>
+        'entry' in item ? entryJson(item.entry, item.name === used) : item,
+      ),
+      unfinished,
+    });
+    return;
+  }
+  const mark = (name: string | undefined) => (name === used ? '*' : '');
+  const rows = listed.map((item) => {
+    if ('fault' in item) return [mark(item.name), item.name, 'damaged', '', '', '', ''];
+    const { card, format, licence } = item.entry;
+    const size = bytesText(sizeOf(item.entry));
+    const context = String(card.contextTokens);
+    return [mark(item.name), item.name, format, size, card.flavour, context, licence.id ?? '?'];
+  });
+  console.log(
+    table([
+      ['', 'NAME', 'FORMAT', 'SIZE', 'FLAVOUR', 'CONTEXT', 'LICENCE'],
+      [mark(undefined), 'default', 'in the box', '', '', '', ''],
+      ...rows,
+      ...unfinished.map((name) => ['', name, 'unfinished', '', '', '', '']),
+    ]),
+  );
+  for (const item of listed) if ('fault' in item) console.error(item.fault);
+}

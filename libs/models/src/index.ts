@@ -1,0 +1,15 @@
+export { addModel } from './add-model.js';
+export { type Entry, readEntry } from './entry.js';
+export { openHttp } from './http.js';
+export { openHub } from './hub.js';
+export { parseReference, PUBLIC_HUB } from './hub-reference.js';
+export { type Licence, LicenceNotAccepted, requireAccepted } from './licence.js';
+export * from './model-card.js';
+export { type PullPlan, planPull } from './plan-pull.js';
+export { pull } from './pull.js';
+export type { AdapterChoices } from './read-adapters.js';
+export type { CardChoices } from './read-card.js';
+export { type GgufHeader, readGguf } from './read-gguf.js';
+export { type LocalModel, readModelEntry } from './read-model-entry.js';
+export { openStore, usedEntry } from './store.js';
+export { linkCpuModel } from './triton-entry.js';

@@ -1,0 +1,88 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HammerlineError } from '#libs/contracts';
+import { z } from 'zod';
+import type { Traits } from './read-card.js';
+import { readGguf } from './read-gguf.js';
+
+const Config = z.object({
+  architectures: z.array(z.string()).optional(),
+  max_position_embeddings: z.number().int().positive().optional().catch(undefined),
+});
+
+const tokenId = z.number().int();
+const Generation = z.object({
+  eos_token_id: z.union([tokenId.transform((id) => [id]), z.array(tokenId)]).default([]),
+});
+
+const token = z.union([z.string(), z.object({ content: z.string() }).transform((t) => t.content)]);
+const Tokenizer = z.object({
+  eos_token: token.nullish().catch(undefined),
+  added_tokens_decoder: z.record(z.string(), token).default({}).catch({}),
+});
+
+/**
+ * Reads what a folder of safetensors says of itself: `config.json`, and where they are `generation_config.json` and
+ * `tokenizer_config.json`.
+ *
+ * @throws HammerlineError `model_unavailable` for files that are missing or damaged
+ */
+export async function readSafetensorsTraits(folder: string): Promise<Traits> {
+  const config = await readJson(join(folder, 'config.json'), Config);
+  const tokenizer = await readOptional(join(folder, 'tokenizer_config.json'), Tokenizer);
+  const generation = await readOptional(join(folder, 'generation_config.json'), Generation);
+  const known = tokenizer?.added_tokens_decoder ?? {};
+  const ends = (generation?.eos_token_id ?? []).flatMap((id) => known[id] ?? []);
+  const end = tokenizer?.eos_token;
+  return {
+    contextTokens: config.max_position_embeddings,
+    endTokens: [...(typeof end === 'string' && end !== '' ? [end] : []), ...ends],
+  };
+}
+
+/** The rank of a LoRA adapter beside safetensors. */
+export async function readLoraRank(folder: string): Promise<number> {
+  const Adapter = z.object({ r: z.number().int().min(1).max(512) });
+  return (await readJson(join(folder, 'adapter_config.json'), Adapter)).r;
+}
+
+/** @throws HammerlineError `model_unavailable` for a file that is no GGUF, or an adapter in place of a model or the other way */
+export async function readGgufAs(
+  type: 'model' | 'adapter',
+  path: string,
+): Promise<Traits & { licence: string | undefined; name: string | undefined }> {
+  const header = await readGguf(path);
+  if ((header.type === 'adapter') !== (type === 'adapter')) {
+    const mend =
+      type === 'adapter' ? 'name a GGUF LoRA adapter' : 'give it with --adapter, and name a model';
+    throw new HammerlineError(
+      'model_unavailable',
+      `${path} is a GGUF ${header.type === 'adapter' ? 'adapter' : 'model'}: ${mend}`,
+      { retryable: false },
+    );
+  }
+  return {
+    contextTokens: header.contextTokens,
+    endTokens: header.endToken === undefined ? [] : [header.endToken],
+    licence: header.licence,
+    name: header.name,
+  };
+}
+
+async function readOptional<T>(file: string, shape: z.ZodType<T>): Promise<T | undefined> {
+  return existsSync(file) ? readJson(file, shape) : undefined;
+}
+
+async function readJson<T>(file: string, shape: z.ZodType<T>): Promise<T> {
+  try {
+    return shape.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch (cause) {
+    const reason =
+      cause instanceof z.ZodError ? z.prettifyError(cause).replaceAll(/\s+/g, ' ') : String(cause);
+    throw new HammerlineError('model_unavailable', `${file} cannot be used: ${reason}`, {
+      retryable: false,
+      cause,
+    });
+  }
+}
