@@ -77,7 +77,7 @@ async function ask(
   });
   const { text, finishReason } = await model.generate({
     prompt: toolset.prompt(entry.question as Message[]),
-    grammar: decoding === 'free' ? undefined : toolset.constraint.grammar,
+    constraint: decoding === 'free' ? undefined : toolset.constraint,
     maxTokens: maxAnswerTokens,
     signal: new AbortController().signal,
   });

@@ -70,8 +70,13 @@ export function logTo(folder, name, show) {
   const stream = createWriteStream(file, { flags: 'a', mode: 0o600 });
   return (/** @type {string} */ line) => {
     stream.write(`${line}\n`);
-    show?.(`${dim(`${name.padEnd(PREFIX_WIDTH)} |`)} ${renderLine(line)}`);
+    show?.(`${linePrefix(name)} ${renderLine(line)}`);
   };
+}
+
+/** What a process's lines begin with on the terminal. @param {string} name */
+export function linePrefix(name) {
+  return dim(`${name.padEnd(PREFIX_WIDTH)} |`);
 }
 
 /**

@@ -11,17 +11,24 @@ then sends it the office sample and shows what becomes of it. Ctrl-C stops every
   --ask "…"        send this request instead of the sample
   --tools FILE     with --ask: choose from this toolset file, or from a plain JSON array of tools
                    (OpenAI, BFCL or xLAM shape; their calls are resolved, not executed)
+  --runtime NAME   how the workers reach the model: embedded (in the worker, the default), triton (a Triton
+                   server, started here unless TRITON_URL names one) or openai (OPENAI_BASE_URL and MODEL)
   --workers N      number of worker processes (default 1)
   --port N         port of the gateway (default 3000; 0 takes a free one)
   --help           this text
 
-Environment: DATABASE_URL, REDIS_URL and MODEL (a GGUF file) replace what would be started or fetched;
-HAMMERLINE_CACHE is the folder for fetched files.`;
+Environment: DATABASE_URL, REDIS_URL, MODEL (a GGUF file) and TRITON_URL replace what would be started or fetched;
+RUNTIME stands for --runtime; HAMMERLINE_CACHE is the folder for fetched files. All: docs/configuration.md.`;
+
+/** How a model is reached; as the worker's RUNTIME. */
+const RUNTIMES = /** @type {const} */ (['embedded', 'triton', 'openai']);
+/** @typedef {typeof RUNTIMES[number]} Runtime */
 
 /**
  * @typedef {object} Flags
  * @property {boolean} help
  * @property {boolean} once
+ * @property {Runtime} runtime
  * @property {number} workers
  * @property {number} port
  * @property {string} [ask]
@@ -30,7 +37,7 @@ HAMMERLINE_CACHE is the folder for fetched files.`;
 
 /**
  * @param {string[]} args
- * @param {{ PORT?: string | undefined }} [env]
+ * @param {{ PORT?: string | undefined, RUNTIME?: string | undefined }} [env]
  * @returns {Flags}
  */
 export function parseFlags(args, env = {}) {
@@ -41,6 +48,10 @@ export function parseFlags(args, env = {}) {
   return {
     help: values.help ?? false,
     once: values.once ?? false,
+    runtime: runtime(
+      values.runtime === undefined ? 'RUNTIME' : '--runtime',
+      values.runtime ?? (env.RUNTIME || 'embedded'),
+    ),
     workers: integer('--workers', values.workers ?? '1', 1, 64),
     port: integer(
       values.port === undefined ? 'PORT' : '--port',
@@ -61,6 +72,7 @@ function parse(args) {
       options: {
         help: { type: 'boolean', short: 'h' },
         once: { type: 'boolean' },
+        runtime: { type: 'string' },
         workers: { type: 'string' },
         port: { type: 'string' },
         ask: { type: 'string' },
@@ -72,6 +84,16 @@ function parse(args) {
     const [what] = /** @type {Error} */ (error).message.split(/\.\s|\n/);
     throw new Failure(`${what?.replace(/\.$/, '')}; npm start -- --help lists the options`);
   }
+}
+
+/**
+ * @param {string} name
+ * @param {string} text
+ */
+function runtime(name, text) {
+  const found = RUNTIMES.find((it) => it === text);
+  if (!found) throw new Failure(`${name} must be one of ${RUNTIMES.join(', ')}, not "${text}"`);
+  return found;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { lastError, logTo, startApp } from './app.mjs';
+import { lastError, linePrefix, logTo, startApp } from './app.mjs';
 import { cacheFolder } from './artifacts.mjs';
 import { Failure } from './failure.mjs';
 import { startPostgres } from './postgres.mjs';
@@ -8,6 +8,7 @@ import { run } from './process.mjs';
 import { startRedis } from './redis.mjs';
 import { NODE, ROOT } from './root.mjs';
 import { print } from './terminal.mjs';
+import { startTriton } from './triton.mjs';
 
 /**
  * Starts every process of Hammerline, each kept by the supervisor as soon as it is ready.
@@ -18,16 +19,19 @@ import { print } from './terminal.mjs';
  * @param {string[]} options.toolsets files
  * @param {number} options.port
  * @param {number} options.workers
+ * @param {import('./choose-model.mjs').ModelChoice} options.model
  * @param {AbortSignal} options.signal
- * @returns {Promise<{ url: string }>} of the gateway
+ * @returns {Promise<{ url: string, workers: string[] }>} urls of the gateway and of the workers
  */
-export async function startServices({ state, supervisor, toolsets, port, workers, signal: stop }) {
+export async function startServices(options) {
+  const { state, supervisor, toolsets, port, workers, model, signal: stop } = options;
   const { DATABASE_URL, REDIS_URL, HAMMERLINE_TOOLSETS } = process.env;
   const failed = new AbortController();
   const signal = AbortSignal.any([stop, failed.signal]);
   /** @type {NodeJS.ProcessEnv} */
   const env = {
     ...process.env,
+    ...model.env,
     NODE_ENV: process.env.NODE_ENV ?? 'production',
     HAMMERLINE_API_KEY: state.apiKey,
     HAMMERLINE_FILES: process.env.HAMMERLINE_FILES ?? state.files,
@@ -37,41 +41,60 @@ export async function startServices({ state, supervisor, toolsets, port, workers
     PORT: '0',
   };
 
-  /** @param {string} name @param {() => Promise<import('./server.mjs').Server>} start */
-  const url = async (name, start) => {
+  /**
+   * @template {import('./server.mjs').Server} T
+   * @param {string} name
+   * @param {() => Promise<T>} start
+   */
+  const keep = async (name, start) => {
     try {
-      return (await supervisor.start(name, start)).url;
+      return await supervisor.start(name, start);
     } catch (error) {
       failed.abort(error); // the others need not become ready
       throw error;
     }
   };
+  /** @param {string} name @param {() => Promise<import('./server.mjs').Server>} start */
+  const url = async (name, start) => (await keep(name, start)).url;
   const database = () =>
     startPostgres({ dir: state.postgres, log: logTo(state.logs, 'postgres'), signal });
   const redis = () => startRedis({ dir: state.redis, log: logTo(state.logs, 'redis'), signal });
+  /** @param {string} modelRepository */
+  const triton = async (modelRepository) => {
+    const log = logTo(state.logs, 'triton');
+    const { grpc } = await keep('triton', () => startTriton({ modelRepository, log, signal }));
+    print(`${linePrefix('triton')} ready url=grpc://${grpc}`);
+    return `grpc://${grpc}`;
+  };
   /** @param {string} name @param {string} script @param {NodeJS.ProcessEnv} [more] */
   const app = (name, script, more) => {
     const log = logTo(state.logs, name, print);
     return url(name, () => startApp({ name, script, env: { ...env, ...more }, log, signal }));
   };
 
-  const [outboxUrl, databaseUrl, redisUrl] = await all([
+  const [outboxUrl, databaseUrl, redisUrl, tritonUrl] = await all([
     app('outbox', 'scripts/outbox.mjs'),
     DATABASE_URL || url('postgres', database),
     REDIS_URL || url('redis', redis),
+    model.repository ? triton(model.repository) : env.TRITON_URL,
   ]);
-  Object.assign(env, { OUTBOX_URL: outboxUrl, DATABASE_URL: databaseUrl, REDIS_URL: redisUrl });
+  Object.assign(env, {
+    OUTBOX_URL: outboxUrl,
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    TRITON_URL: tritonUrl,
+  });
   await migrate(env, signal);
   const names = Array.from(
     { length: workers },
     (_, i) => `worker${workers > 1 ? `-${i + 1}` : ''}`,
   );
-  const [gateway] = await all([
+  const [gateway, , ...workerUrls] = await all([
     app('gateway', main('gateway'), { PORT: String(port) }),
-    ...names.map((name) => app(name, main('worker'))),
     app('executor', main('executor')),
+    ...names.map((name) => app(name, main('worker'))),
   ]);
-  return { url: /** @type {string} */ (gateway) };
+  return { url: /** @type {string} */ (gateway), workers: workerUrls };
 }
 
 /** @param {string} app */

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { cacheFolder } from './artifacts.mjs';
 import { planSetup, planText } from './setup.mjs';
 
@@ -14,9 +14,33 @@ it('says what will be fetched and how much that is', () => {
   );
 });
 
-it('does not plan for parts that the environment replaces', async () => {
-  const steps = await planSetup({ MODEL: '/some.gguf', REDIS_URL: 'redis://elsewhere' });
-  expect(steps.filter(({ pip }) => pip)).toEqual([]);
+/** Labels of what would be fetched by pip into an empty cache folder. */
+async function fetched(
+  needs: Parameters<typeof planSetup>[0],
+  env: { REDIS_URL?: string },
+): Promise<string[]> {
+  vi.stubEnv('HAMMERLINE_CACHE', '/nowhere');
+  const steps = await planSetup(needs, env);
+  vi.unstubAllEnvs();
+  return steps.filter(({ pip }) => pip).map(({ label }) => label);
+}
+
+it('does not plan for parts that nobody needs', async () => {
+  const env = { REDIS_URL: 'redis://elsewhere' };
+  expect(await fetched({ weights: false }, env)).toEqual([]);
+  expect(await fetched({ weights: true }, env)).toEqual(['model SmolLM2-135M-Instruct']);
+});
+
+it('plans for Triton and what its models need', async () => {
+  const env = { REDIS_URL: 'redis://elsewhere' };
+  const repository = 'triton/model_repository/cpu';
+  expect(await fetched({ weights: true, repository }, env)).toEqual([
+    'model SmolLM2-135M-Instruct',
+    'Triton server',
+    'llama.cpp for Triton',
+  ]);
+  const bare = 'test/triton/model_repository';
+  expect(await fetched({ weights: false, repository: bare }, env)).toEqual(['Triton server']);
 });
 
 it('keeps fetched files where the user wants them', () => {

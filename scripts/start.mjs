@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { awaitModel } from './await-model.mjs';
 import { build } from './build.mjs';
+import { chooseModel } from './choose-model.mjs';
 import { describe, Failure } from './failure.mjs';
 import { HELP, parseFlags } from './flags.mjs';
 import { checkPlatform, checkPort, thisPlatform } from './platform.mjs';
@@ -46,22 +47,25 @@ async function main() {
   const host = process.env.HOST || '127.0.0.1';
   checkPlatform(thisPlatform());
   const sample = chooseRequests(flags);
-  checkModel(process.env.MODEL);
+  const model = chooseModel(flags.runtime);
   const state = openState();
   release = state.release;
   await checkPort(host, flags.port);
 
-  await setup(signal);
+  print(`Model: ${model.text}.`);
+  await setup(model, signal);
   await build(signal);
   const began = performance.now();
-  const { url } = await startServices({
+  const { url, workers } = await startServices({
     state,
     supervisor,
     toolsets: sample.toolsets,
     port: flags.port,
     workers: flags.workers,
+    model,
     signal,
   });
+  await awaitModel(workers, signal);
   print(bold(`Ready after ${duration(performance.now() - began)}: ${url}`));
 
   const ended = await tellStory({ url, key: state.apiKey, signal }, sample.requests);
@@ -78,11 +82,6 @@ async function main() {
   print(waysIn(url, state.apiKey, path.relative(process.cwd(), state.folder)));
   await new Promise((resolve) => signal.addEventListener('abort', resolve));
   return 0;
-}
-
-/** @param {string | undefined} file */
-function checkModel(file) {
-  if (file && !existsSync(file)) throw new Failure(`MODEL names no file: ${file}`);
 }
 
 function memoryText() {
@@ -130,7 +129,12 @@ function listenForStop() {
   if (process.env.npm_lifecycle_event === 'start') {
     // A killed npm cannot tell: being handed to another parent is the only sign.
     const parents = npmAbove();
-    setInterval(() => npmAbove() !== parents && stop(), 1000).unref();
+    const timer = setInterval(() => {
+      if (npmAbove() === parents) return;
+      // Once: a second time would be an order to hurry.
+      clearInterval(timer);
+      stop();
+    }, 1000).unref();
   }
 }
 

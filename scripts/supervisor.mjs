@@ -57,16 +57,18 @@ export function createSupervisor(say) {
   const watches = [];
   return {
     /**
+     * @template {Server} T
      * @param {string} name
-     * @param {() => Promise<Server>} start
+     * @param {() => Promise<T>} start
      */
     async start(name, start) {
       /** @type {{ name: string, server?: Server }} */
       const slot = { name };
       kept.push(slot);
-      slot.server = await start();
-      watches.push(watch(name, slot.server));
-      return slot.server;
+      const server = await start();
+      slot.server = server;
+      watches.push(watch(name, server));
+      return server;
     },
 
     async stop() {

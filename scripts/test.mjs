@@ -49,7 +49,7 @@ async function main() {
   try {
     checkPlatform(thisPlatform());
     header('set-up');
-    await setup();
+    await setup({ weights: true });
     await build();
   } catch (error) {
     console.error(describe(error));

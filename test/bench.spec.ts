@@ -10,20 +10,27 @@ function bench(...args: string[]) {
   return spawnSync('npm', ['run', '-s', 'bench', '--', ...args], { encoding: 'utf8' });
 }
 
-it.each(benches.map(({ name }) => name))('bench %s runs and gives sane figures', (name) => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'hammerline-bench-'));
-  const file = path.join(folder, 'rows.json');
-  const { status, stderr } = bench(name, '--smoke', '--json', file);
-  expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
-  const report = JSON.parse(readFileSync(file, 'utf8')) as { bench: string; rows: Row[] };
-  rmSync(folder, { recursive: true });
-  expect(report.bench).toBe(name);
-  expect(report.rows.length).toBeGreaterThan(3);
-  const odd = report.rows.filter(
-    ({ value, ratio = 0 }) => !(value >= 0 && Number.isFinite(value) && Number.isFinite(ratio)),
-  );
-  expect(odd).toEqual([]);
-});
+// `serving` starts a dozen servers.
+const withinMs = 300_000;
+
+it.each(benches.map(({ name }) => name))(
+  'bench %s runs and gives sane figures',
+  { timeout: withinMs },
+  (name) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'hammerline-bench-'));
+    const file = path.join(folder, 'rows.json');
+    const { status, stderr } = bench(name, '--smoke', '--json', file);
+    expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
+    const report = JSON.parse(readFileSync(file, 'utf8')) as { bench: string; rows: Row[] };
+    rmSync(folder, { recursive: true });
+    expect(report.bench).toBe(name);
+    expect(report.rows.length).toBeGreaterThan(3);
+    const odd = report.rows.filter(
+      ({ value, ratio = 0 }) => !(value >= 0 && Number.isFinite(value) && Number.isFinite(ratio)),
+    );
+    expect(odd).toEqual([]);
+  },
+);
 
 it('bench refuses an unknown name and says which there are', () => {
   const { status, stderr } = bench('speed');

@@ -20,7 +20,7 @@ it('docs/configuration.md names every variable, and no other', () => {
   const known = [GatewayConfig, WorkerConfig, ExecutorConfig].flatMap(({ shape }) =>
     Object.keys(shape),
   );
-  const elsewhere = ['HAMMERLINE_CACHE', 'NO_COLOR'];
+  const elsewhere = ['HAMMERLINE_CACHE', 'HAMMERLINE_MODELS', 'NO_COLOR'];
   expect(documented).toEqual(new Set([...known, ...elsewhere]));
 });
 

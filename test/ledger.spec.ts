@@ -133,6 +133,169 @@ it('gives a turn to one of many claimants', async () => {
   expect(new Set(claims.map(({ refused }) => refused))).toEqual(new Set([undefined, 'held']));
 });
 
+describe('a batch of claims', () => {
+  const claimAll = (ids: string[], over: { holder?: string } = {}) =>
+    ledger.claimTurns(
+      ids.map((runId) => ({ runId, token: uuidv7(), holder: over.holder ?? holder.id })),
+    );
+  const row = async (id: string): Promise<object> => {
+    const { rows } = await pool.query('SELECT * FROM runs WHERE id = $1', [id]);
+    return rows[0];
+  };
+
+  it('grants what the reducer grants, in the record, the row and the events', async () => {
+    const [one, other] = [await accepted(), await accepted()];
+    const token = uuidv7();
+    const applied = await ledger.apply(one, claim(token));
+    const [[, claimed] = []] = await ledger.claimTurns([
+      { runId: other, token, holder: holder.id },
+    ]);
+    expect(claimed?.messages).toEqual([{ role: 'user', content: 'do it' }]);
+    expect({ refused: undefined, run: { ...claimed?.run, id: one } }).toEqual({
+      refused: applied.refused,
+      run: applied.refused ? undefined : applied.run,
+    });
+    const stored = async (id: string): Promise<object> => ({
+      ...(await row(id)),
+      id: null,
+      created_at: null,
+      due_at: null,
+    });
+    expect(await stored(other)).toEqual(await stored(one));
+    const events = async (id: string): Promise<object[]> =>
+      (await readEvents(pool, TENANT, id, 0)).map((event) => ({ ...event, at: null }));
+    expect(await events(other)).toEqual(await events(one));
+  });
+
+  it('leaves to the reducer whatever is not simply free', async () => {
+    const set = async (columns: string): Promise<string> => {
+      const id = await accepted();
+      await pool.query(`UPDATE runs SET ${columns} WHERE id = $1`, [id]);
+      return id;
+    };
+    const free = [await accepted(), await set('tries = 2, attempt = 9'), await accepted()];
+    const others = [
+      await set("due_at = now() + interval '1 minute'"),
+      await set('tries = 3'),
+      await set(`state = 'inferring', holder = '${uuidv7()}', token = '${uuidv7()}'`),
+      await set("state = 'executing'"),
+      await set("state = 'succeeded'"),
+      uuidv7(),
+    ];
+    const before = await Promise.all(others.slice(0, -1).map(row));
+    const claimed = await claimAll([...others, ...free].toSorted().toReversed());
+    expect(new Set(claimed.keys())).toEqual(new Set(free));
+    expect(await Promise.all(others.slice(0, -1).map(row))).toEqual(before);
+  });
+
+  it('has one winner for each turn, however many batches race', async () => {
+    const ids = await Promise.all(Array.from({ length: 30 }, () => accepted()));
+    const orders = Array.from({ length: 8 }, (_, at) => (at % 2 ? ids : ids.toReversed()));
+    const holders = orders.map(() => uuidv7());
+    const won = await Promise.all(
+      orders.map((order, at) => claimAll(order, { holder: holders[at] ?? '' })),
+    );
+    expect(won.flatMap((claimed) => [...claimed.keys()]).toSorted()).toEqual(ids.toSorted());
+    for (const [at, claimed] of won.entries()) {
+      for (const [id, { run }] of claimed) {
+        expect(run.holder).toBe(holders[at]);
+        expect(await row(id)).toMatchObject({ holder: holders[at], attempt: 1, version: 2 });
+      }
+    }
+  });
+
+  it('does not wait for the disk, and leaves the connection as it was', async () => {
+    const client = openPool({
+      databaseUrl: postgres.url,
+      service: 'test',
+      max: 1,
+      onError: () => undefined,
+    });
+    try {
+      const one = openLedger(client, () => false, new AbortController().signal);
+      // What is inserted is at the disk when a commit that waits returns.
+      const isFlushed = async (): Promise<boolean> => {
+        const { rows } = await client.query<{ flushed: boolean }>(
+          'SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn() AS flushed',
+        );
+        return rows[0]?.flushed ?? true;
+      };
+      const waited: boolean[] = [];
+      for (let round = 0; round < 10; round += 1) {
+        const runId = await accepted();
+        await one.claimTurns([{ runId, token: uuidv7(), holder: holder.id }]);
+        waited.push(await isFlushed());
+      }
+      expect(waited).toContain(false);
+      const { rows } = await client.query('SHOW synchronous_commit');
+      expect(rows[0]).toEqual({ synchronous_commit: 'on' });
+    } finally {
+      await client.end();
+    }
+  });
+});
+
+describe('a change of a run that the caller knows', () => {
+  it('is committed without reading it again', async () => {
+    const runId = await accepted();
+    const token = uuidv7();
+    const [[, claimed] = []] = await ledger.claimTurns([{ runId, token, holder: holder.id }]);
+    const asked: string[] = [];
+    const watched = {
+      query: (query: { name: string; text: string }) => {
+        asked.push(query.name);
+        return pool.query(query);
+      },
+    } as unknown as Pool;
+    const watching = openLedger(watched, () => false, new AbortController().signal);
+    const resolved = await watching.apply(
+      runId,
+      { type: 'turn.resolve', token, model: 'm', confidence: 1, confidenceThreshold: 0, calls: [] },
+      claimed?.run,
+    );
+    expect(resolved).toMatchObject({ run: { state: 'succeeded', outcome: 'irrelevant' } });
+    expect(asked).toEqual(['commit']);
+  });
+
+  it('is judged by the run as it is when somebody else has moved it on', async () => {
+    const runId = await accepted();
+    const dead = uuidv7();
+    const token = uuidv7();
+    const [[, stale] = []] = await ledger.claimTurns([{ runId, token, holder: dead }]);
+    judging = true;
+    try {
+      expect((await ledger.apply(runId, claim())).refused).toBeUndefined();
+    } finally {
+      judging = false;
+    }
+    const delay: RunInput = {
+      type: 'turn.delay',
+      token,
+      error: { code: 'model_unavailable', message: 'away' },
+      dueInMs: 0,
+    };
+    expect(await ledger.apply(runId, delay, stale?.run)).toEqual({ refused: 'fenced' });
+  });
+
+  it('is not refused by what was known alone', async () => {
+    const runId = await accepted();
+    const before = await ledger.apply(runId, claim());
+    const known = before.refused ? undefined : { ...before.run, state: 'succeeded' as const };
+    const token = (before.refused ? undefined : before.run.token) ?? '';
+    const error = { code: 'model_unavailable' as const, message: 'away' };
+    const delayed = await ledger.apply(
+      runId,
+      { type: 'turn.delay', token, error, dueInMs: 0 },
+      known,
+    );
+    expect(delayed).toMatchObject({ dueInMs: 0, run: { state: 'queued', attempt: 1, tries: 0 } });
+    expect((await readEvents(pool, TENANT, runId, 2)).at(0)).toMatchObject({
+      type: 'turn.delayed',
+      data: { error },
+    });
+  });
+});
+
 it('settles calls of one run concurrently, joins once, and keeps the events dense', async () => {
   const { runId, callIds } = await executing(8);
   await Promise.all(
@@ -267,6 +430,28 @@ describe('the sweep', () => {
       { kind: 'turn', runId: abandoned },
       { kind: 'call', runId, callId },
     ]);
+  });
+
+  it('counts a turn that was handed back among those that a waiting hint stands for', async () => {
+    const id = await accepted();
+    const token = uuidv7();
+    await ledger.apply(id, claim(token));
+    const error = { code: 'model_unavailable' as const, message: 'away' };
+    await ledger.apply(id, { type: 'turn.delay', token, error, dueInMs: 0 });
+    waiting = 1;
+    expect(await sweepNow()).toEqual([]);
+    waiting = 0;
+    expect(await sweepNow()).toMatchObject([{ kind: 'turn', runId: id }]);
+  });
+
+  it('offers a retry that fell due however many hints wait', async () => {
+    const id = await accepted();
+    const token = uuidv7();
+    await ledger.apply(id, claim(token));
+    const error = { code: 'model_failed' as const, message: 'no' };
+    await ledger.apply(id, { type: 'turn.fail', token, error, retryable: true });
+    waiting = 500;
+    expect(await sweepNow()).toMatchObject([{ kind: 'turn', runId: id }]);
   });
 
   it('leaves its turn to another process when it cannot reach Redis or may not judge', async () => {

@@ -96,6 +96,18 @@ it.each<[string, string, () => NodeJS.ProcessEnv, RegExp]>([
     /^hammerline worker: .*SmolLM2-135M-Instruct\.Q4_1\.gguf.*npm start.*$/,
   ],
   [
+    'an unknown runtime',
+    'worker',
+    () => ({ RUNTIME: 'vllm' }),
+    /^hammerline worker: RUNTIME is not valid .*embedded.*$/,
+  ],
+  [
+    'a runtime without the address of its server',
+    'worker',
+    () => ({ RUNTIME: 'triton' }),
+    /^hammerline worker: TRITON_URL is not set: .*grpc:\/\/.*$/,
+  ],
+  [
     'a toolset file that is not JSON',
     'gateway',
     () => ({ HAMMERLINE_TOOLSETS: file('broken.json', '{') }),

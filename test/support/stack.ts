@@ -21,8 +21,9 @@ export interface Stack {
   redis: Server;
   apps: Record<App, Server>;
   env: NodeJS.ProcessEnv;
-  /** Resolves when an app's processes next log this message. */
-  logged(app: App, message: string): Promise<void>;
+  /** Resolves when a process has logged this message; of an app, when one of its processes next does. */
+  logged(by: App | Server, message: string): Promise<void>;
+  /** One more process of an app, which `stop` stops too. */
   startApp(app: App, env?: NodeJS.ProcessEnv): Promise<Server>;
   request(route: string, init?: RequestInit & { key?: string | null }): Promise<Response>;
   submit(body: object, headers?: Record<string, string>): Promise<Run>;
@@ -38,10 +39,12 @@ export interface Stack {
 
 /**
  * @param options.toolsets paths of toolset files or folders
+ * @param options.worker added to the environment of every worker: how it reaches its model
  * @param options.prepare fills the stack's folder (`files/` is where builtin tools work) and adds to the environment
  */
 export async function startStack(options: {
   toolsets: string[];
+  worker?: NodeJS.ProcessEnv;
   prepare?: (folder: string) => Promise<NodeJS.ProcessEnv>;
 }): Promise<Stack> {
   const folder = mkdtempSync(path.join(tmpdir(), 'hammerline-e2e-'));
@@ -63,14 +66,29 @@ export async function startStack(options: {
     LOG_LEVEL: 'debug',
     ...(await options.prepare?.(folder)),
   };
-  const lines = new EventEmitter();
-  const start = (app: App, extra: NodeJS.ProcessEnv = {}): Promise<Server> =>
-    startApp({
+  /** Each line of an app's processes: `line`. */
+  const linesOf: Record<App, EventEmitter> = {
+    gateway: new EventEmitter(),
+    worker: new EventEmitter(),
+    executor: new EventEmitter(),
+  };
+  /** What each process has said, and says: `line`. */
+  const started = new Map<Server, { said: string[]; says: EventEmitter }>();
+  const start = async (app: App, extra: NodeJS.ProcessEnv = {}): Promise<Server> => {
+    const process = { said: [] as string[], says: new EventEmitter() };
+    const server = await startApp({
       name: app,
       script: `dist/apps/${app}/src/main.js`,
-      env: { ...env, PORT: '0', ...extra },
-      log: (line: string) => void lines.emit(app, line),
+      env: { ...env, PORT: '0', ...(app === 'worker' && options.worker), ...extra },
+      log: (line: string) => {
+        process.said.push(line);
+        process.says.emit('line', line);
+        linesOf[app].emit('line', line);
+      },
     });
+    started.set(server, process);
+    return server;
+  };
   const apps = {
     gateway: await start('gateway'),
     worker: await start('worker'),
@@ -94,10 +112,12 @@ export async function startStack(options: {
     apps,
     env,
     startApp: start,
-    logged: async (app, message) => {
-      for await (const [line] of on(lines, app)) {
-        if (String(line).includes(`"msg":"${message}"`)) return;
-      }
+    logged: async (by, message) => {
+      const isIt = (line: unknown): boolean => String(line).includes(`"msg":"${message}"`);
+      const source = typeof by === 'string' ? { said: [], says: linesOf[by] } : started.get(by);
+      if (!source) throw new Error('not a process of this stack');
+      if (source.said.some(isIt)) return;
+      for await (const [line] of on(source.says, 'line')) if (isIt(line)) return;
     },
     request,
     submit: async (body, headers = {}) => {
@@ -136,7 +156,7 @@ export async function startStack(options: {
       }
     },
     stop: async () => {
-      await Promise.all(Object.values(apps).map((app) => app.stop()));
+      await Promise.all([...started.keys()].map((app) => app.stop()));
       await Promise.all([postgres.stop(), redis.stop()]);
       rmSync(folder, { recursive: true, force: true });
     },

@@ -6,7 +6,7 @@ import type { Logger } from '#libs/telemetry';
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { WorkerConfig } from './config.js';
-import type { Model } from './models/model.js';
+import type { ModelFeed } from './feed/model-feed.js';
 import { createTurnTaker } from './take-turn.js';
 
 export const RUNS = Symbol('runs');
@@ -17,7 +17,7 @@ export interface WorkerParts {
   redis: Redis;
   /** A connection whose commands wait: BullMQ blocks on it for the next hint. */
   blockingRedis: Redis;
-  model: Model;
+  model: ModelFeed;
   log: Logger;
 }
 
@@ -54,7 +54,7 @@ export class AppModule {
             consumeHints({
               kind: 'turn',
               connection: blockingRedis,
-              concurrency: config.WORKER_CONCURRENCY,
+              concurrency: model.concurrency,
               log,
               take: createTurnTaker({ runs, model, log }),
             }),

@@ -12,12 +12,15 @@ import { runService, serveHealth } from '#libs/service';
 import { startTelemetry } from '#libs/telemetry';
 import { AppModule, CONSUMER, RUNS } from './app.module.js';
 import { WorkerConfig } from './config.js';
-import { openModel } from './models/default-model.js';
+import { AdaptiveLimit } from './feed/adaptive-limit.js';
+import { fixedLimit, type Limit } from './feed/limit.js';
+import { ModelFeed } from './feed/model-feed.js';
+import { openModel } from './models/open-model.js';
 
 await runService('worker', WorkerConfig, async (config, log) => {
   const redis = await openRedis(config.REDIS_URL, IMPATIENT);
   const blockingRedis = await openRedis(config.REDIS_URL, BLOCKING);
-  const model = await openModel(config);
+  const model = new ModelFeed({ model: await openModel(config), limit: limitOf(config), log });
   const telemetry = startTelemetry({
     service: 'worker',
     otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT,
@@ -29,7 +32,6 @@ await runService('worker', WorkerConfig, async (config, log) => {
   );
   const runs = app.get<Runs>(RUNS);
   const consumer = app.get<HintConsumer>(CONSUMER);
-  log.info({ model: model.card.name, runtime: model.card.runtime }, 'model loaded');
   const health = await serveHealth({
     host: config.HOST,
     port: config.PORT,
@@ -37,14 +39,19 @@ await runService('worker', WorkerConfig, async (config, log) => {
       ledger: () => runs.epoch.isFresh(),
       redis: () => redis.status === 'ready',
       consumer: () => consumer.isRunning(),
+      model: () => model.isOpen,
     },
   });
-  // Last: what it takes must find everything else in place.
+  // Last: what it takes must find everything else in place. It takes nothing until the model answers.
+  model.start(consumer);
   consumer.start();
   return {
     url: health.url,
     close: async () => {
-      await consumer.close();
+      // What was not yet sent to the model goes back to the queue, what was sent is waited for.
+      const drained = consumer.close();
+      await model.stop();
+      await drained;
       await health.close();
       await telemetry.shutdown();
       await runs.close();
@@ -54,3 +61,9 @@ await runService('worker', WorkerConfig, async (config, log) => {
     },
   };
 });
+
+/** The embedded model answers one request at a time; a server is followed unless an operator says how many it takes. */
+function limitOf({ WORKER_CONCURRENCY, RUNTIME }: WorkerConfig): Limit {
+  const chosen = WORKER_CONCURRENCY ?? (RUNTIME === 'embedded' ? 1 : 'adaptive');
+  return chosen === 'adaptive' ? new AdaptiveLimit() : fixedLimit(chosen);
+}

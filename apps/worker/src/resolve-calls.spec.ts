@@ -1,19 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { HammerlineError } from '#libs/contracts';
 import { promptText } from '#libs/hammer';
+import type { ModelCard } from '#libs/models';
 import { compileToolset } from '#libs/turn';
 import type { GenerateRequest, Generation, Model } from './models/model.js';
 import { resolveCalls } from './resolve-calls.js';
 
-const card = {
+const card: ModelCard = {
   name: 'scripted',
-  runtime: 'embedded',
   flavour: 'compact',
   maxCalls: 8,
   contextTokens: 4096,
+  stop: ['<|im_end|>'],
   maskTrained: false,
   confidenceThreshold: 0.5,
-} as const;
+};
 const tools = [
   {
     name: 'send',
@@ -36,7 +37,10 @@ function scripted(
 ) {
   const asked: GenerateRequest[] = [];
   const model: Model = {
+    runtime: 'embedded',
     card,
+    servers: 1,
+    check: () => Promise.resolve(),
     generate(request): Promise<Generation> {
       const next = answers[asked.length] ?? ['[]'];
       asked.push(request);
@@ -47,6 +51,7 @@ function scripted(
         tokens: [{ text, logprob: Math.log(probability) }],
         finishReason,
         usage: { inputTokens: 1, outputTokens: 1 },
+        firstTokenMs: 1,
       });
     },
     close: () => Promise.resolve(),
@@ -71,7 +76,8 @@ describe('resolveCalls', () => {
     expect(calls).toEqual([{ name: 'send', arguments: { to: 'Dana' } }]);
     expect(confidence).toBeCloseTo(0.8);
     expect(asked).toHaveLength(1);
-    expect(asked[0]?.grammar).toContain('send');
+    expect(asked[0]?.constraint?.grammar).toContain('send');
+    expect(asked[0]?.affinity).toBe(compileToolset(tools, card).affinity);
   });
 
   it('gives a refused answer back to the model, with what is wrong', async () => {

@@ -78,7 +78,7 @@ function ask({ model, toolset, messages, repair, signal }: Question) {
   const { masking } = toolset;
   const attributes = {
     [ATTR.genAiOperation]: 'chat',
-    [ATTR.genAiProvider]: card.runtime,
+    [ATTR.genAiProvider]: model.runtime,
     [ATTR.genAiRequestModel]: card.name,
     [ATTR.genAiRequestMaxTokens]: MAX_ANSWER_TOKENS,
     [ATTR.repair]: repair,
@@ -90,13 +90,15 @@ function ask({ model, toolset, messages, repair, signal }: Question) {
   return inSpan(`chat ${card.name}`, { kind: SpanKind.CLIENT, attributes }, async (span) => {
     const generation = await model.generate({
       prompt: toolset.prompt(messages),
-      grammar: toolset.constraint.grammar,
+      constraint: toolset.constraint,
+      affinity: toolset.affinity,
       maxTokens: MAX_ANSWER_TOKENS,
       signal,
     });
     const confidence = decisionConfidence(generation.tokens);
     span.setAttributes({
       [ATTR.genAiResponseFinishReasons]: [generation.finishReason],
+      [ATTR.genAiTimeToFirstChunk]: generation.firstTokenMs / 1_000,
       [ATTR.genAiInputTokens]: generation.usage.inputTokens,
       [ATTR.genAiOutputTokens]: generation.usage.outputTokens,
       [ATTR.confidence]: confidence,

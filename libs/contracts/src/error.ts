@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   // a turn
   model_unavailable: { retryable: true, title: 'The model cannot be reached or loaded' },
   model_failed: { retryable: true, title: 'The model failed to answer' },
+  model_refused: { retryable: false, title: 'The model server refuses to be asked so' },
   context_overflow: { retryable: false, title: 'The prompt is longer than the model can read' },
   invalid_call: { retryable: false, title: 'The model asked for a call that its tool refuses' },
   needs_input: { retryable: false, title: 'The request lacks what a tool requires' },

@@ -5,6 +5,7 @@ export const EVENT_TYPES = [
   'turn.claimed',
   'turn.resolved',
   'turn.failed',
+  'turn.delayed',
   'call.claimed',
   'call.released',
   'call.settled',

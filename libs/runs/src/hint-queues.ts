@@ -47,7 +47,13 @@ export async function offer(
 /** Takes hints from one queue, from `start` to `close`. */
 export interface HintConsumer {
   start(): void;
+  /** Whether it takes hints, or would if it were not paused. */
   isRunning(): boolean;
+  /** Hints in work at once, from now on: a larger number is made use of at once, a smaller one as hints end. */
+  setConcurrency(concurrency: number): void;
+  /** Takes no more, except one hint that may be on its way; what was taken goes on. Also before `start`. */
+  pause(): void;
+  resume(): void;
   /** Takes no more and resolves when what was taken is done, also while Redis is away. */
   close(): Promise<void>;
 }
@@ -105,13 +111,32 @@ export function consumeHints<K extends HintKind>(options: {
     },
   );
   worker.on('error', (error) => log.warn({ err: error.message, queue: name }, 'queue trouble'));
+  let started = false;
+  let paused = false;
   return {
     start: () => {
-      worker
-        .run()
-        .catch((error: unknown) => log.error({ err: error, queue: name }, 'consumer died'));
+      started = true;
+      if (!paused) void worker.resume();
     },
-    isRunning: () => worker.isRunning(),
+    isRunning: () => started && (paused || worker.isRunning()),
+    setConcurrency: (concurrency) => {
+      const isFull = inWork.size >= worker.concurrency;
+      const isMore = concurrency > worker.concurrency;
+      worker.concurrency = concurrency;
+      // A full BullMQ worker sleeps until a job ends, except that resuming wakes it.
+      if (isFull && isMore && started && !paused) {
+        void worker.pause(true);
+        void worker.resume();
+      }
+    },
+    pause: () => {
+      paused = true;
+      void worker.pause(true);
+    },
+    resume: () => {
+      paused = false;
+      if (started) void worker.resume();
+    },
     close: async () => {
       const closed = worker.close();
       await Promise.all(inWork);

@@ -1,4 +1,5 @@
 export { ensureApiKey, tenantOfKey } from './api-keys.js';
+export type { ClaimedTurn, TurnClaim } from './claim-turns.js';
 export {
   consumeHints,
   HINT_JOB_OPTIONS,

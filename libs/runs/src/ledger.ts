@@ -1,4 +1,5 @@
 import { HammerlineError, type Message, type MaskMode, type RunMode } from '#libs/contracts';
+import { claimTurns, type ClaimedTurn, type TurnClaim } from './claim-turns.js';
 import { isLedgerAway, type Pool } from './pool.js';
 import { reduce, type CallRecord, type Refusal, type RunInput, type RunRecord } from './reducer.js';
 
@@ -33,7 +34,8 @@ export type Acceptance =
   | { kind: 'conflict' };
 
 export type Applied =
-  { refused: Refusal | 'no_such_run' } | { refused?: undefined; run: RunRecord; offers: string[] };
+  | { refused: Refusal | 'no_such_run' }
+  | { refused?: undefined; run: RunRecord; offers: string[]; dueInMs?: number | undefined };
 
 export interface Ledger {
   /**
@@ -44,8 +46,12 @@ export interface Ledger {
   /**
    * Takes one input through the reducer and commits the result, reducing again when another process was faster.
    * While Postgres is away it waits: what a process has done must not be lost because the ledger restarts.
+   *
+   * @param known the run as the caller last had it, which saves a round trip if nobody has moved it on since
    */
-  apply(runId: string, input: RunInput): Promise<Applied>;
+  apply(runId: string, input: RunInput, known?: RunRecord): Promise<Applied>;
+  /** Claims all of these turns that nobody holds, in one round trip, by run id. Waits for an absent Postgres. */
+  claimTurns(claims: readonly TurnClaim[]): Promise<Map<string, ClaimedTurn>>;
   messages(runId: string): Promise<Message[]>;
   /** Body of a toolset as it was accepted; throws `internal` when the ledger has none of this hash. */
   toolset(hash: string): Promise<unknown>;
@@ -58,7 +64,9 @@ export interface Ledger {
 export function openLedger(pool: Pool, judge: () => boolean, signal: AbortSignal): Ledger {
   return {
     accept: (run) => acceptSurely(pool, run),
-    apply: (runId, input) => patiently(signal, () => applyOnce(pool, judge, runId, input)),
+    apply: (runId, input, known) =>
+      patiently(signal, () => applyOnce(pool, judge, runId, input, known)),
+    claimTurns: (claims) => patiently(signal, () => claimTurns(pool, claims)),
     messages: (runId) =>
       patiently(signal, async () => {
         const { rows } = await pool.query<{ messages: Message[] }>(
@@ -158,15 +166,20 @@ async function applyOnce(
   judge: () => boolean,
   runId: string,
   input: RunInput,
+  known: RunRecord | undefined,
 ): Promise<Applied> {
-  for (;;) {
-    const before = await load(pool, runId, judge());
+  let before = known ?? (await load(pool, runId, judge()));
+  for (let fresh = known === undefined; ; fresh = true) {
     if (!before) return { refused: 'no_such_run' };
     const step = reduce(before, input);
-    if (step.refused) return { refused: step.refused };
-    const committed =
-      step.events.length === 0 || (await commit(pool, before, step.run, step.events, step.dueInMs));
-    if (committed) return { run: step.run, offers: step.offers };
+    if (!step.refused) {
+      const { run, events, offers, dueInMs } = step;
+      const committed = events.length === 0 || (await commit(pool, before, run, events, dueInMs));
+      if (committed) {
+        return { run: { ...run, version: before.version + events.length }, offers, dueInMs };
+      }
+    } else if (fresh) return { refused: step.refused };
+    before = await load(pool, runId, judge());
   }
 }
 
@@ -177,7 +190,7 @@ async function load(pool: Pool, runId: string, judge: boolean): Promise<RunRecor
     name: 'load',
     text: `
       SELECT id, tenant_id AS "tenantId", state, version, mode, mask, toolset_hash AS "toolsetHash", traceparent,
-             turn, attempt, token, holder, ${held('r.holder')} AS held, due_at <= now() AS due,
+             turn, attempt, tries, token, holder, ${held('r.holder')} AS held, due_at <= now() AS due,
              outcome, model, confidence, error,
              COALESCE((
                SELECT json_agg(json_build_object(
@@ -207,7 +220,7 @@ async function commit(
     name: 'commit',
     text: `
       WITH moved AS (
-        UPDATE runs SET version = $3, state = $4, turn = $5, attempt = $6, token = $7, holder = $8, outcome = $9,
+        UPDATE runs SET version = $3, state = $4, turn = $5, attempt = $6, tries = $28, token = $7, holder = $8, outcome = $9,
                model = $10, confidence = $11, error = $12::json,
                due_at = CASE WHEN $13::float8 IS NULL THEN due_at ELSE now() + $13 * interval '1 ms' END,
                ended_at = CASE WHEN $4 IN ('succeeded', 'failed') THEN now() END
@@ -256,6 +269,7 @@ async function commit(
       column((call) => json(call.error)),
       events.map(({ type }) => type),
       events.map(({ data }) => JSON.stringify(data)),
+      after.tries,
     ],
   });
   return rows[0]?.moved ?? false;

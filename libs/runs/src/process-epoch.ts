@@ -17,10 +17,13 @@ export class ProcessEpoch {
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> = Promise.resolve();
 
-  private constructor(
-    private readonly pool: Pool,
-    private readonly service: string,
-  ) {}
+  readonly #pool: Pool;
+  readonly #service: string;
+
+  private constructor(pool: Pool, service: string) {
+    this.#pool = pool;
+    this.#service = service;
+  }
 
   static async start(pool: Pool, service: string): Promise<ProcessEpoch> {
     const epoch = new ProcessEpoch(pool, service);
@@ -48,16 +51,16 @@ export class ProcessEpoch {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     await this.#beating;
-    await this.pool.query('DELETE FROM processes WHERE epoch = $1', [this.id]);
+    await this.#pool.query('DELETE FROM processes WHERE epoch = $1', [this.id]);
   }
 
   async #beat(): Promise<void> {
     const sentAt = performance.now();
-    await this.pool.query({
+    await this.#pool.query({
       name: 'beat',
       text: `INSERT INTO processes (epoch, service) VALUES ($1, $2)
              ON CONFLICT (epoch) DO UPDATE SET seen_at = now()`,
-      values: [this.id, this.service],
+      values: [this.id, this.#service],
     });
     if (this.#contactSince === Infinity || !this.isFresh()) this.#contactSince = sentAt;
     this.#lastBeat = sentAt;

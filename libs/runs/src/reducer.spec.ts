@@ -13,6 +13,7 @@ const queued: RunRecord = {
   traceparent: '',
   turn: 1,
   attempt: 0,
+  tries: 0,
   token: null,
   holder: null,
   held: false,
@@ -140,6 +141,43 @@ describe('a turn', () => {
       state: 'failed',
       error: { code: 'turn_abandoned' },
     });
+  });
+});
+
+describe('a turn that is handed back', () => {
+  const delay = (token = 't1'): RunInput => ({
+    type: 'turn.delay',
+    token,
+    error: { code: 'model_unavailable', message: 'away' },
+    dueInMs: 0,
+  });
+
+  it('waits again, says why, and may be claimed at once', () => {
+    const step = after(queued, claim(), delay());
+    expect(step).toMatchObject({ dueInMs: 0, run: { state: 'queued', token: null, holder: null } });
+    expect(step.events).toEqual([
+      {
+        type: 'turn.delayed',
+        data: { turn: 1, attempt: 1, error: { code: 'model_unavailable', message: 'away' } },
+      },
+    ]);
+  });
+
+  it('spends no try, however often: the budget is left for what fails or kills', () => {
+    let run = queued;
+    for (let round = 1; round <= 2 * MAX_ATTEMPTS; round += 1)
+      run = after(run, claim(), delay()).run;
+    expect(run).toMatchObject({ attempt: 2 * MAX_ATTEMPTS, tries: 0 });
+    for (let round = 1; round <= MAX_ATTEMPTS; round += 1) {
+      run = dead(after(run, claim(`t${round}`)).run);
+    }
+    expect(after(run, claim('last')).run.error?.code).toBe('turn_abandoned');
+  });
+
+  it('is refused to a holder that lost it', () => {
+    const { run } = after(queued, claim());
+    expect(reduce(run, delay('another'))).toEqual({ refused: 'fenced' });
+    expect(reduce(queued, delay())).toEqual({ refused: 'fenced' });
   });
 });
 

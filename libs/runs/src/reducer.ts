@@ -12,7 +12,7 @@ import {
   type RunState,
 } from '#libs/contracts';
 
-/** How often a turn or a call is started before it is given up: what kills its process must not do so for ever. */
+/** How often a turn or a call is tried before it is given up: what kills its process must not do so for ever. */
 export const MAX_ATTEMPTS = 3;
 
 export interface CallRecord extends ResolvedCall {
@@ -41,7 +41,10 @@ export interface RunRecord {
   toolsetHash: string;
   traceparent: string;
   turn: number;
+  /** Claims of this turn so far; only grows. */
   attempt: number;
+  /** Claims that count towards MAX_ATTEMPTS: all but those that were handed back unanswered. */
+  tries: number;
   token: string | null;
   holder: string | null;
   held: boolean;
@@ -66,6 +69,8 @@ export type RunInput =
       calls: (ResolvedCall & { id: string; effect: Effect })[];
     }
   | { type: 'turn.fail'; token: string; error: ErrorRecord; retryable: boolean }
+  /** The holder hands the turn back because nobody could answer it now, for no fault of the turn: it costs no try. */
+  | { type: 'turn.delay'; token: string; error: ErrorRecord; dueInMs: number }
   | { type: 'call.claim'; callId: string; holder: string; token: string }
   /** The holder found itself stale before it sent anything: the call may be taken again. */
   | { type: 'call.release'; callId: string; token: string }
@@ -87,7 +92,7 @@ export type Step =
       events: NewEvent[];
       /** Calls that became ready: hints for them follow the commit. */
       offers: string[];
-      /** Milliseconds until the turn may be claimed again; set when it goes back to the queue. */
+      /** Milliseconds until the turn may be claimed again; set when it goes back to the queue. 0: a hint follows. */
       dueInMs?: number;
     };
 
@@ -104,6 +109,8 @@ export function reduce(run: RunRecord, input: RunInput): Step {
       return resolveTurn(run, input);
     case 'turn.fail':
       return failTurn(run, input);
+    case 'turn.delay':
+      return delayTurn(run, input);
     case 'call.claim':
       return claimCall(run, input);
     case 'call.release':
@@ -122,15 +129,16 @@ function claimTurn(run: RunRecord, input: Input<'turn.claim'>): Step {
   if (run.state === 'executing') return { refused: 'settled' };
   if (run.state === 'inferring' && run.held) return { refused: 'held' };
   if (run.state === 'queued' && !run.due) return { refused: 'not_due' };
-  if (run.attempt >= MAX_ATTEMPTS) {
+  if (run.tries >= MAX_ATTEMPTS) {
     return end(run, [], {
       code: 'turn_abandoned',
-      message: `The turn was started ${run.attempt} times and no process lived to answer it.`,
+      message: `The turn was started ${run.tries} times and no process lived to answer it.`,
     });
   }
   const attempt = run.attempt + 1;
+  const { token, holder } = input;
   return {
-    run: { ...run, state: 'inferring', attempt, token: input.token, holder: input.holder },
+    run: { ...run, state: 'inferring', attempt, tries: run.tries + 1, token, holder },
     events: [{ type: 'turn.claimed', data: { turn: run.turn, attempt } }],
     offers: [],
   };
@@ -184,7 +192,7 @@ function resolveTurn(run: RunRecord, input: Input<'turn.resolve'>): Step {
 
 function failTurn(run: RunRecord, input: Input<'turn.fail'>): Step {
   if (run.state !== 'inferring' || run.token !== input.token) return { refused: 'fenced' };
-  const retry = input.retryable && run.attempt < MAX_ATTEMPTS;
+  const retry = input.retryable && run.tries < MAX_ATTEMPTS;
   const failed: NewEvent = {
     type: 'turn.failed',
     data: { turn: run.turn, attempt: run.attempt, error: input.error, retry },
@@ -194,7 +202,18 @@ function failTurn(run: RunRecord, input: Input<'turn.fail'>): Step {
     run: { ...run, state: 'queued', token: null, holder: null },
     events: [failed],
     offers: [],
-    dueInMs: 500 * 4 ** (run.attempt - 1),
+    dueInMs: 500 * 4 ** (run.tries - 1),
+  };
+}
+
+function delayTurn(run: RunRecord, input: Input<'turn.delay'>): Step {
+  if (run.state !== 'inferring' || run.token !== input.token) return { refused: 'fenced' };
+  const { turn, attempt } = run;
+  return {
+    run: { ...run, state: 'queued', tries: run.tries - 1, token: null, holder: null },
+    events: [{ type: 'turn.delayed', data: { turn, attempt, error: input.error } }],
+    offers: [],
+    dueInMs: input.dueInMs,
   };
 }
 

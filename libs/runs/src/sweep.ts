@@ -77,7 +77,7 @@ export async function sweep({ pool, queues, able, log }: SweepOptions): Promise<
 interface LostRow {
   hint: Hint;
   traceparent: string;
-  /** It was started before: its holder died, or it is a retry. */
+  /** No hint of it was sent: its holder died, or it is a retry. A turn that was handed back has got its hint. */
   again: boolean;
 }
 
@@ -85,13 +85,14 @@ interface LostRow {
 async function findLost(pool: Pool, kind: HintKind): Promise<{ ready: number; rows: LostRow[] }> {
   const text =
     kind === 'turn'
-      ? `SELECT id AS run_id, NULL::uuid AS call_id, traceparent, attempt > 0 AS again,
+      ? `SELECT id AS run_id, NULL::uuid AS call_id, traceparent,
+                state = 'inferring' OR tries > 0 AS again,
                 (SELECT count(*)::int FROM runs WHERE state = 'queued' AND due_at <= now()) AS ready
          FROM runs r
          WHERE state IN ('queued', 'inferring')
            AND CASE state WHEN 'queued' THEN due_at < now() - interval '${GRACE_S} s'
                ELSE NOT ${holderAlive('r.holder')} END
-         ORDER BY attempt = 0, id LIMIT ${BATCH}`
+         ORDER BY again DESC, id LIMIT ${BATCH}`
       : `SELECT c.run_id, c.id AS call_id, r.traceparent, c.attempt > 0 AS again,
                 (SELECT count(*)::int FROM calls WHERE state = 'ready') AS ready
          FROM calls c JOIN runs r ON r.id = c.run_id

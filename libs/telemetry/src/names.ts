@@ -8,6 +8,8 @@ export const ATTR = {
   httpRoute: 'http.route',
   httpStatus: 'http.response.status_code',
   urlPath: 'url.path',
+  serverAddress: 'server.address',
+  serverPort: 'server.port',
   messagingSystem: 'messaging.system',
   messagingOperationName: 'messaging.operation.name',
   messagingOperationType: 'messaging.operation.type',
@@ -20,6 +22,8 @@ export const ATTR = {
   genAiRequestModel: 'gen_ai.request.model',
   genAiRequestMaxTokens: 'gen_ai.request.max_tokens',
   genAiResponseFinishReasons: 'gen_ai.response.finish_reasons',
+  /** Seconds. */
+  genAiTimeToFirstChunk: 'gen_ai.response.time_to_first_chunk',
   genAiInputTokens: 'gen_ai.usage.input_tokens',
   genAiOutputTokens: 'gen_ai.usage.output_tokens',
   genAiToolName: 'gen_ai.tool.name',

@@ -60,6 +60,18 @@ describe('compileToolset', () => {
     }
   });
 
+  it('tells toolsets apart whose prompts begin differently, and no others', () => {
+    const { affinity } = compileToolset([send], { ...model, mask });
+    expect(compileToolset([structuredClone(send)], { ...model, mask }).affinity).toBe(affinity);
+    const others = [
+      compileToolset([send], model),
+      compileToolset([send], { ...model, flavour: 'compact' }),
+      compileToolset([send], { ...model, mask: { key: 'another' } }),
+      compileToolset([{ ...send, name: 'tell' }], model),
+    ];
+    expect(new Set([affinity, ...others.map((other) => other.affinity)]).size).toBe(5);
+  });
+
   it('gives one constraint for what the model sees', () => {
     const { masking, constraint } = compileToolset([send], { ...model, mask });
     expect(constraint.grammar).toContain(masking?.tools[0]?.name);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   invalidRequest,
   type Message,
@@ -51,6 +52,8 @@ export interface CompiledToolset {
   /** Absent where the model sees the real names. */
   masking: Masking | undefined;
   constraint: Constraint;
+  /** The same text for equal toolsets and options, in every process: their prompts begin alike. */
+  affinity: string;
   prompt: (messages: readonly Message[]) => Prompt;
   /** Parses an answer, unmasks its calls and validates them. */
   read: (text: string) => TurnAnswer;
@@ -74,6 +77,9 @@ export function compileToolset(
   const isFenced = flavour !== 'compact';
   return {
     masking,
+    affinity: createHash('sha256')
+      .update(JSON.stringify([flavour, shown]))
+      .digest('base64url'),
     constraint: compileConstraint(shown, { maxCalls, fence: isFenced }),
     prompt: (messages) => prompt.render(showMessages(messages, { masking, isFenced })),
     read: masking ? maskedReader(tools, masking) : plainReader(tools),

@@ -72,6 +72,28 @@ function unquoted(tag: string): string {
   return tag.replaceAll(/"[^"]*"/g, '');
 }
 
+describe('a run whose turn was handed back', () => {
+  const delayed: RunEvent = {
+    ...EVENT,
+    seq: 3,
+    type: 'turn.delayed',
+    data: { turn: 1, attempt: 1, error: { code: 'model_unavailable', message: `away ${HOSTILE}` } },
+  };
+
+  it('says what it waits for, as text, and not that it failed', () => {
+    const page = pageOf(aRun({ state: 'queued', calls: [], endedAt: undefined }), [], [delayed]);
+    expect(page).toContain('Waiting until the model is back: away ');
+    expect(page).not.toContain(HOSTILE);
+    expect(page).not.toContain('✕');
+  });
+
+  it('does not wait any more once it goes on', () => {
+    const claimed: RunEvent = { ...EVENT, seq: 4, type: 'turn.claimed' };
+    const run = aRun({ state: 'inferring', calls: [], endedAt: undefined });
+    expect(pageOf(run, [], [delayed, claimed])).not.toContain('Waiting until');
+  });
+});
+
 describe('the pages', () => {
   it('show hostile text as text, wherever it stands', () => {
     const run = aRun({

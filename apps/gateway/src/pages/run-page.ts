@@ -31,7 +31,8 @@ export function renderRun(
   >
     <h1 class="query-text">${cut(run.query)}</h1>
     <p>${stateBadge(run.state)}${!ended && html` <span class="live small soft">live</span>`}</p>
-    ${run.error && banner(run.error)} ${facts(run)}
+    ${run.error && banner(run.error)} ${run.state === 'queued' && delay(details.events.at(-1))}
+    ${facts(run)}
     <h2>Calls</h2>
     ${calls(run, ended)}
     <h2>Waterfall</h2>
@@ -46,6 +47,13 @@ function banner({ code, message }: NonNullable<Run['error']>): Html {
   return html`<div class="banner" role="status">
     <strong>${errorTitle(code)}</strong> <code>${code}</code><br />${cut(message)}
   </div>`;
+}
+
+/** Why a run waits that was begun already. */
+function delay(last: RunEvent | undefined): Content {
+  if (last?.type !== 'turn.delayed') return false;
+  const { message } = last.data['error'] as { message: string };
+  return html`<p class="card pad soft">Waiting until the model is back: ${cut(message)}</p>`;
 }
 
 function facts(run: Run): Html {
@@ -148,10 +156,11 @@ function eventTable(events: readonly RunEvent[]): Html {
 }
 
 /** What a reader wants to know of an event without opening it. */
-function note({ data }: RunEvent): Content {
+function note({ type, data }: RunEvent): Content {
   const words = [data['name'], data['state'], data['outcome'], attempt(data['attempt'])];
   const told = words.filter((word) => typeof word === 'string').map((word) => cut(word, 60));
-  const failed = data['error'] !== undefined && data['error'] !== null;
+  // A delay is no failure.
+  const failed = Boolean(data['error']) && type !== 'turn.delayed';
   return [told.join(' · '), failed && html` <span class="fault">✕</span>`];
 }
 

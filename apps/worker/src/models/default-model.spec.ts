@@ -3,19 +3,10 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { adapterPath, checkFile, defaultModel, openModel } from './default-model.js';
+import { adapterPath, checkFile, defaultModel, openDefaultModel } from './default-model.js';
 
 async function folder(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'hammerline-model-'));
-}
-
-/** The first 24 bytes of a GGUF file. */
-function header(tensors: bigint, entries: bigint): Buffer {
-  const bytes = Buffer.from('GGUF'.padEnd(24));
-  bytes.writeUInt32LE(3, 4);
-  bytes.writeBigUInt64LE(tensors, 8);
-  bytes.writeBigUInt64LE(entries, 16);
-  return bytes;
 }
 
 const bytes = Buffer.from('weights');
@@ -46,35 +37,11 @@ describe('checkFile', () => {
   });
 });
 
-describe('openModel', () => {
-  it('names the missing file of the default model and the mend', async () => {
-    await expect(openModel({ MODEL_CACHE: await folder() })).rejects.toMatchObject({
+describe('openDefaultModel', () => {
+  it('names the missing file and the mend', async () => {
+    await expect(openDefaultModel(await folder())).rejects.toMatchObject({
       code: 'model_unavailable',
       message: expect.stringMatching(/SmolLM2-135M-Instruct\.Q4_1\.gguf cannot be read.*npm start/),
-    });
-  });
-
-  it('names the missing file in MODEL', async () => {
-    const MODEL = join(await folder(), 'none.gguf');
-    await expect(openModel({ MODEL, MODEL_CACHE: '/nowhere' })).rejects.toMatchObject({
-      code: 'model_unavailable',
-      retryable: false,
-      message: expect.stringContaining(MODEL),
-    });
-  });
-
-  it.each([
-    ['is not a model', 'This is not a model.'],
-    ['only begins like a model', 'GGUF but not really'],
-    ['ends after its header', header(0n, 0n)],
-    ['promises more entries than it has', header(3n, 20n)],
-    ['is empty', ''],
-  ])('refuses a MODEL that %s', async (_, content) => {
-    const MODEL = join(await folder(), 'text.gguf');
-    await writeFile(MODEL, content);
-    await expect(openModel({ MODEL, MODEL_CACHE: '/nowhere' })).rejects.toMatchObject({
-      code: 'model_unavailable',
-      message: expect.stringMatching(/^cannot load the model .*text\.gguf: .*MODEL/),
     });
   });
 });

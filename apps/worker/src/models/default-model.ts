@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { findPackageJSON } from 'node:module';
-import { basename, dirname, extname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { HammerlineError } from '#libs/contracts';
-import { flavourOf } from '#libs/hammer';
+import type { ModelCard } from '#libs/models';
 import { loadEmbeddedModel } from './embedded.js';
-import type { Model, ModelCard } from './model.js';
+import type { Model } from './model.js';
 
 interface ModelFile {
   readonly file: string;
@@ -19,10 +19,10 @@ interface ModelFile {
 export const defaultModel = {
   card: {
     name: 'smollm2-135m-hammer',
-    runtime: 'embedded',
     flavour: 'compact',
     maxCalls: 1,
     contextTokens: 4096,
+    stop: ['<|im_end|>'],
     // These two were measured: docs/decisions/0001-embedded-model.md. It was trained on masked names, but masking still
     // costs it right answers.
     maskTrained: false,
@@ -55,38 +55,12 @@ export function adapterPath(): string {
 }
 
 /**
- * Opens the model that the environment names: the GGUF file `MODEL`, or else the default model, whose weights lie in
- * the folder `MODEL_CACHE`.
- *
- * A file that is named for a Hammer model is asked with that model's prompt, any other with ours.
- *
- * The default files must have the sizes and hashes recorded here. Any other model is uncalibrated, so its threshold
- * lets nothing but reads execute by itself. Throws `model_unavailable` with a message that says how to mend it.
+ * Opens the default model, whose weights lie in the folder `cache`. The files must have the sizes and hashes recorded
+ * here. Throws `model_unavailable` with a message that says how to mend it.
  */
-export async function openModel({
-  MODEL,
-  MODEL_CACHE,
-}: {
-  MODEL?: string | undefined;
-  MODEL_CACHE: string;
-}): Promise<Model> {
-  if (MODEL !== undefined && MODEL !== '') {
-    const name = basename(MODEL, extname(MODEL));
-    const flavour = flavourOf(name);
-    const card: ModelCard = {
-      name,
-      runtime: 'embedded',
-      flavour: flavour ?? 'compact',
-      maxCalls: 8,
-      contextTokens: 4096,
-      // All Hammer models were.
-      maskTrained: flavour !== undefined,
-      confidenceThreshold: 1,
-    };
-    return loadEmbeddedModel({ card, weights: MODEL });
-  }
+export async function openDefaultModel(cache: string): Promise<Model> {
   const { card, weights, adapter } = defaultModel;
-  const weightsPath = join(MODEL_CACHE, weights.file);
+  const weightsPath = join(cache, weights.file);
   await Promise.all([
     checkFile(weightsPath, weights, 'delete it and run `npm start` again, which fetches it'),
     checkFile(adapterPath(), adapter, 'restore it with `git checkout models`'),

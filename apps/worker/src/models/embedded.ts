@@ -9,8 +9,8 @@ import {
 } from 'node-llama-cpp';
 import { HammerlineError } from '#libs/contracts';
 import type { Prompt, PromptSegment } from '#libs/hammer';
-import { requireGguf, unreadableModel } from './gguf-file.js';
-import type { GenerateRequest, Generation, Model, ModelCard } from './model.js';
+import type { ModelCard } from '#libs/models';
+import type { GenerateRequest, Generation, Model } from './model.js';
 
 /** Tokens of a prompt that are computed in one go: an abort waits for at most one batch, some tenths of a second. */
 const batchTokens = 128;
@@ -32,13 +32,12 @@ export interface EmbeddedModelOptions {
 }
 
 /**
- * Loads a GGUF model into this process, on the CPU. Throws `model_unavailable` with a message for the operator when a
- * file is missing or is not a model.
+ * Loads a GGUF model into this process, on the CPU. Throws `model_unavailable` with a message for the operator when the
+ * files are no model. They must begin as GGUF files do: the library reads as many entries as the header promises, and a
+ * few wrong bytes there keep it busy until the memory is full.
  */
 export async function loadEmbeddedModel(options: EmbeddedModelOptions): Promise<Model> {
   const { card, weights, adapter, threads = 1, prefixes = 2 } = options;
-  await requireGguf(weights);
-  if (adapter !== undefined) await requireGguf(adapter);
   const llama = await startLlama(threads);
   try {
     const model = await llama.loadModel({ modelPath: weights });
@@ -53,14 +52,19 @@ export async function loadEmbeddedModel(options: EmbeddedModelOptions): Promise<
     return new EmbeddedModel({ ...card, contextTokens: context.contextSize }, llama, model, slots);
   } catch (cause) {
     await llama.dispose();
-    throw unreadableModel(
-      adapter === undefined ? weights : `${weights} with the adapter ${adapter}`,
-      cause,
+    const files = adapter === undefined ? weights : `${weights} with the adapter ${adapter}`;
+    throw new HammerlineError(
+      'model_unavailable',
+      `cannot load the model ${files}: damaged, or no GGUF model that this version reads; name another one, or leave ` +
+        'MODEL out to use the default model',
+      { retryable: false, cause },
     );
   }
 }
 
 class EmbeddedModel implements Model {
+  readonly runtime = 'embedded';
+  readonly servers = 1;
   readonly card: ModelCard;
   readonly #llama: Llama;
   readonly #model: LlamaModel;
@@ -83,10 +87,11 @@ class EmbeddedModel implements Model {
   }
 
   async generate(request: GenerateRequest): Promise<Generation> {
-    if (this.#closed) throw new HammerlineError('model_unavailable', 'the model is closed');
+    this.#requireOpen();
     const { signal } = request;
     signal.throwIfAborted();
-    const answer = this.#last.then(() => this.#answer(request));
+    const asked = performance.now();
+    const answer = this.#last.then(() => this.#answer(request, asked));
     this.#last = answer.catch(() => undefined);
     const settled = new AbortController();
     try {
@@ -100,13 +105,22 @@ class EmbeddedModel implements Model {
     }
   }
 
+  /** The files were read and the model was loaded: it answers, unless it is closed. */
+  async check(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    this.#requireOpen();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#last;
     await this.#llama.dispose();
   }
 
-  async #answer({ prompt, grammar, maxTokens, signal }: GenerateRequest): Promise<Generation> {
+  async #answer(
+    { prompt, constraint, maxTokens, signal }: GenerateRequest,
+    asked: number,
+  ): Promise<Generation> {
     signal.throwIfAborted();
     const prefix = this.#tokenize(prompt.prefix);
     const input = [...prefix, ...this.#tokenize(prompt.suffix)];
@@ -115,14 +129,16 @@ class EmbeddedModel implements Model {
     const answer: Token[] = [];
     const tokens: Generation['tokens'][number][] = [];
     let finishReason: Generation['finishReason'] = 'stop';
+    let firstTokenMs: number | undefined;
     const steps = slot.evaluateWithMetadata(
       input.slice(slot.nextTokenIndex),
       { confidence: true },
-      { temperature: 0, ...(grammar !== undefined && (await this.#follow(grammar))) },
+      { temperature: 0, ...(constraint && (await this.#follow(constraint.grammar))) },
     );
     // Ends by itself at the model's end-of-turn token, which a grammar allows after a complete answer.
     for await (const { token, confidence } of steps) {
       signal.throwIfAborted();
+      firstTokenMs ??= performance.now() - asked;
       answer.push(token);
       tokens.push({ text: this.#model.detokenize([token]), logprob: Math.log(confidence) });
       if (answer.length >= maxTokens) {
@@ -135,6 +151,7 @@ class EmbeddedModel implements Model {
       tokens,
       finishReason,
       usage: { inputTokens: input.length, outputTokens: answer.length },
+      firstTokenMs: firstTokenMs ?? performance.now() - asked,
     };
   }
 
@@ -149,6 +166,10 @@ class EmbeddedModel implements Model {
     return segments.flatMap(({ text, control }: PromptSegment) =>
       this.#model.tokenize(text, control),
     );
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new HammerlineError('model_unavailable', 'the model is closed');
   }
 
   #requireRoom(inputTokens: number, maxTokens: number): void {

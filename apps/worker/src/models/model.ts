@@ -1,51 +1,54 @@
-import type { Prompt, ScoredToken, ServingFlavour } from '#libs/hammer';
+import type { Constraint, Prompt, ScoredToken } from '#libs/hammer';
+import type { ModelCard } from '#libs/models';
 
-/** What is known of a model before it is asked: how to prompt it, and how far its answers may be trusted. */
-export interface ModelCard {
-  /** Shown on every result, so that nobody takes one model's answer for another's. */
-  readonly name: string;
-  readonly runtime: 'embedded';
-  /** The prompt that the model was trained on. */
-  readonly flavour: ServingFlavour;
-  /** Most calls in one answer. A model that was trained on single calls would repeat itself if it could go on. */
-  readonly maxCalls: number;
-  /** Tokens that prompt and answer may take together. */
-  readonly contextTokens: number;
-  /** Whether it answers as well with masked names, having been trained on them. */
-  readonly maskTrained: boolean;
-  /**
-   * A call with an effect executes without approval only if the decision's confidence is above this number. 1 for a
-   * model that was not calibrated: no confidence is above 1.
-   */
-  readonly confidenceThreshold: number;
-}
+/** How a model is reached. */
+export const RUNTIMES = ['embedded', 'triton', 'openai'] as const;
+export type Runtime = (typeof RUNTIMES)[number];
 
 export interface GenerateRequest {
   readonly prompt: Prompt;
-  /** GBNF that the answer must follow; absent: any text. */
-  readonly grammar?: string | undefined;
+  /** What the answer must be; absent: any text. */
+  readonly constraint?: Pick<Constraint, 'grammar' | 'jsonSchema'> | undefined;
   readonly maxTokens: number;
+  /** The same text for equal prompt prefixes, so that they meet at the server that has the prefix computed. */
+  readonly affinity?: string | undefined;
   readonly signal: AbortSignal;
 }
 
 export interface Generation {
   readonly text: string;
-  /** The answer token by token. A character that spans tokens is shown as U+FFFD in each of them, but not in `text`. */
+  /**
+   * The answer token by token. A character that spans tokens is shown as U+FFFD in each of them, but not in `text`. Empty
+   * where the server tells no probabilities: the confidence is then 0, so that nothing but reads executes by itself.
+   */
   readonly tokens: readonly ScoredToken[];
-  /** `length` when `maxTokens` ended the answer, which then is not complete. */
+  /** `length` when a limit of tokens ended the answer, which then is not complete. */
   readonly finishReason: 'stop' | 'length';
   readonly usage: { readonly inputTokens: number; readonly outputTokens: number };
+  /** Milliseconds from asking to the first token: what it waited at the server, and its prompt. */
+  readonly firstTokenMs: number;
 }
 
 /** A model, however it is reached. Decoding is greedy: equal requests give equal answers. */
 export interface Model {
+  readonly runtime: Runtime;
+  /** Throws `model_unavailable` until `check` has passed once, where the card comes from the server; may change there. */
   readonly card: ModelCard;
+  /** How many servers get requests now; 1 for a model in this process, and behind an address that hides them. */
+  readonly servers: number;
+  /**
+   * Resolves when the model would answer now, having asked it for a token as turns will ask it (with the adapter and
+   * the guided decoding that are set). Throws the signal's reason, or a HammerlineError: `model_unavailable` while it is
+   * not reached, not there or still loading, `model_refused` when it answers that it cannot be asked so.
+   */
+  check(signal: AbortSignal): Promise<void>;
   /**
    * Answers one prompt. Throws the signal's reason when it is aborted, and a HammerlineError otherwise:
-   * `context_overflow` when prompt and `maxTokens` do not fit, `model_unavailable` or `model_failed`.
-   * Concurrent calls are allowed.
+   * `context_overflow` when prompt and `maxTokens` do not fit, or, at a server, prompt and answer; `model_unavailable`
+   * when no server took the request; `model_failed` when one took it and did not answer; `model_refused` when the server
+   * says that the request is wrong. Concurrent calls are allowed.
    */
   generate(request: GenerateRequest): Promise<Generation>;
-  /** Waits for the calls under way and frees the memory. Later calls throw `model_unavailable`. */
+  /** Waits for the calls under way, then frees memory and connections. Later calls throw `model_unavailable`. */
   close(): Promise<void>;
 }

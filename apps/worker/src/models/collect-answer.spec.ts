@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { type CollectOptions, collectAnswer } from './collect-answer.js';
+import type { Piece } from './model-server.js';
+
+const LIST = '[{"name": "f", "arguments": {}}]';
+
+/** Collects the pieces, and counts those that were taken. */
+async function collect(pieces: Partial<Piece>[], options: Partial<CollectOptions> = {}) {
+  let taken = 0;
+  async function* arriving() {
+    for (const piece of pieces) {
+      taken++;
+      yield { text: '', tokens: [], ...piece };
+    }
+  }
+  const answer = await collectAnswer(arriving(), {
+    maxTokens: 8,
+    isGuided: true,
+    prompt: { prefix: [], suffix: [{ text: '12345678', control: false }] },
+    server: 'it',
+    ...options,
+  });
+  return { ...answer, taken };
+}
+
+describe('collectAnswer', () => {
+  it('puts text, tokens and counts together, and reads what comes behind the end', async () => {
+    const a = { text: 'a', logprob: -1 };
+    const b = { text: 'b', logprob: -2 };
+    const answer = await collect([
+      { text: 'a', tokens: [a], inputTokens: 5 },
+      { text: 'b', tokens: [b], finishReason: 'stop' },
+      { inputTokens: 7, outputTokens: 3 },
+    ]);
+    expect(answer).toMatchObject({
+      text: 'ab',
+      tokens: [a, b],
+      finishReason: 'stop',
+      usage: { inputTokens: 7, outputTokens: 3 },
+    });
+  });
+
+  it('mends control words', async () => {
+    const answer = await collect([
+      { text: '<|\u200Bim' },
+      { text: '_end|>', finishReason: 'stop' },
+    ]);
+    expect(answer.text).toBe('<|im_end|>');
+  });
+
+  it('ends an answer that nothing guides where its list is complete', async () => {
+    const pieces = [{ text: LIST.slice(0, 9) }, { text: `${LIST.slice(9)} Or` }, { text: ' so' }];
+    const free = await collect(pieces, { isGuided: false });
+    expect(free).toMatchObject({ text: LIST, finishReason: 'stop', taken: 2 });
+    // By the length of the prompt, as the server had no time to tell.
+    expect(free.usage).toEqual({ inputTokens: 2, outputTokens: 0 });
+    const guided = await collect([...pieces, { finishReason: 'stop' }]);
+    expect(guided).toMatchObject({ text: `${LIST} Or so`, taken: 4 });
+  });
+
+  it.each([
+    ['tokens', { text: 'a', outputTokens: 9 }],
+    ['characters', { text: 'a'.repeat(8 * 256 + 1) }],
+  ])('gives up on a server that knows no limit of %s', async (_, piece) => {
+    expect(await collect([piece, piece])).toMatchObject({ finishReason: 'length', taken: 1 });
+  });
+
+  it('says that the context was full', async () => {
+    const pieces = [
+      { text: 'a', inputTokens: 4092, outputTokens: 4, finishReason: 'length' as const },
+    ];
+    await expect(collect(pieces)).rejects.toMatchObject({
+      code: 'context_overflow',
+      message: expect.stringMatching(/4092 tokens.* the 8 that.* only 4/),
+    });
+    await expect(collect(pieces, { maxTokens: 4 })).resolves.toMatchObject({
+      finishReason: 'length',
+    });
+  });
+
+  it('tells an answer that broke off', async () => {
+    await expect(collect([{ text: LIST }])).rejects.toMatchObject({ code: 'model_failed' });
+  });
+});

@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { HammerlineError } from '#libs/contracts';
+import { TritonError, type TritonErrorCode, type TritonErrorOptions } from '#libs/triton';
+import { modelErrorOf } from './triton-error.js';
+
+const subject = { server: 'Triton at a, b', model: 'hammer', lora: undefined };
+
+function meaning(
+  code: TritonErrorCode,
+  message: string,
+  options: TritonErrorOptions = {},
+  lora?: string,
+): string {
+  const error = modelErrorOf(new TritonError(code, message, options), { ...subject, lora });
+  if (!(error instanceof HammerlineError)) throw new Error('no HammerlineError', { cause: error });
+  return `${error.code}: ${error.message}`;
+}
+
+/** The words of the vLLM backend. */
+function said(message: string, lora?: string): string {
+  return meaning('internal', message, { reason: 'model_error', progress: 'sent' }, lora);
+}
+
+describe('modelErrorOf', () => {
+  it.each<[TritonErrorCode, TritonErrorOptions, RegExp]>([
+    ['unavailable', { reason: 'connection' }, /^model_unavailable: .*TRITON_URL/],
+    ['unavailable', { reason: 'connection', progress: 'sent' }, /^model_failed: /],
+    ['unavailable', { reason: 'connection', progress: 'answered' }, /^model_failed: .*within/],
+    ['unavailable', { reason: 'no_endpoint' }, /^model_unavailable: .*TRITON_URL/],
+    ['unknown', { reason: 'protocol', progress: 'sent' }, /^model_unavailable: .*TRITON_URL/],
+    ['unavailable', { reason: 'queue_full', progress: 'sent' }, /^model_unavailable: .*too much/],
+    [
+      'unavailable',
+      { reason: 'model_process', progress: 'sent' },
+      /^model_unavailable: .*hammer is dead/,
+    ],
+    ['unavailable', { progress: 'sent' }, /^model_unavailable: .*hammer is not ready/],
+    ['not_found', { progress: 'sent' }, /^model_unavailable: .*still be loading/],
+    ['deadline_exceeded', { reason: 'stalled', progress: 'sent' }, /^model_failed: .*silent/],
+    ['data_loss', { reason: 'malformed_text', progress: 'sent' }, /^model_failed: /],
+    ['invalid_argument', {}, /^model_refused: .*inputs of Triton's vLLM backend/],
+    ['permission_denied', { progress: 'sent' }, /^model_refused: .*key/],
+    ['resource_exhausted', { reason: 'too_large' }, /^context_overflow: /],
+  ])('%s %o', (code, options, expected) => {
+    expect(meaning(code, 'said', options)).toMatch(expected);
+  });
+
+  it.each([
+    [
+      'The decoder prompt (length 9) is longer than the maximum model length of 8.',
+      'context_overflow',
+    ],
+    ["'NoneType' object has no attribute 'lora_name'", 'model_refused'],
+    ['Invalid grammar specification.', 'model_refused'],
+    [
+      'EngineCore encountered an issue. See stack trace (above) for the root cause.',
+      'model_failed',
+    ],
+    ['', 'model_failed'],
+  ])('"Error generating stream: %s" is %s', (text, code) => {
+    expect(said(`Error generating stream: ${text}`)).toMatch(new RegExp(`^${code}: `));
+  });
+
+  it('reads them over HTTP too, where all are invalid arguments', () => {
+    const overHttp = (text: string) => meaning('invalid_argument', text, { progress: 'sent' });
+    expect(overHttp('Error generating stream: EngineCore')).toMatch(/^model_failed: /);
+    expect(overHttp('Error generating stream: maximum model length')).toMatch(
+      /^context_overflow: /,
+    );
+    expect(overHttp("unexpected input 'text_input'")).toMatch(/^model_refused: .*inputs/);
+  });
+
+  it('names the adapter that the server lacks', () => {
+    const text = "LoRA tuned is not supported, we currently support ['office']";
+    expect(said(text, 'tuned')).toMatch(/^model_refused: .*\['office'\].*MODEL_LORA is tuned/);
+    expect(said('LoRA feature is not enabled.', 'tuned')).toMatch(/^model_refused: /);
+  });
+
+  it('names the server', () => {
+    expect(meaning('unavailable', 'gone', { endpoint: 'a:8001' })).toContain(
+      'Triton at a:8001: gone',
+    );
+    expect(meaning('unavailable', 'gone')).toContain('Triton at a, b: gone');
+  });
+
+  it('leaves other errors as they are', () => {
+    const error = new Error('a bug');
+    expect(modelErrorOf(error, subject)).toBe(error);
+  });
+});
