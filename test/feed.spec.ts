@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { HammerlineError, QUEUES, type Run } from '#libs/contracts';
+import { promptText } from '#libs/hammer';
 import { ModelCard } from '#libs/models';
 import {
   BLOCKING,
@@ -23,7 +24,7 @@ import { createLogger } from '#libs/telemetry';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { v7 as uuidv7 } from 'uuid';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { fixedLimit } from '../apps/worker/src/feed/limit.js';
 import { ModelFeed } from '../apps/worker/src/feed/model-feed.js';
 import type { GenerateRequest, Generation, Model } from '../apps/worker/src/models/model.js';
@@ -60,7 +61,7 @@ afterAll(async () => {
 /** Says at once that no tool fits, unless it is away or told to wait. */
 class ScriptedModel implements Model {
   readonly runtime = 'triton';
-  readonly card = ModelCard.parse({
+  card = ModelCard.parse({
     name: 'scripted',
     flavour: 'compact',
     contextTokens: 4_096,
@@ -68,21 +69,32 @@ class ScriptedModel implements Model {
   });
   servers = 1;
   isAway = false;
+  isFull = false;
+  readonly prompts: string[] = [];
   readonly told = new EventEmitter();
   readonly held: (() => void)[] = [];
   isHolding = false;
   inFlight = 0;
   most = 0;
 
+  checks = 0;
+
   async check(): Promise<void> {
-    if (this.isAway) throw new HammerlineError('model_unavailable', 'nobody is there');
+    this.checks += 1;
+    this.#look();
   }
 
-  async generate({ signal }: GenerateRequest): Promise<Generation> {
+  #look(): void {
+    if (this.isAway) throw new HammerlineError('model_unavailable', 'nobody is there');
+    if (this.isFull) throw new HammerlineError('model_overloaded', 'queue full');
+  }
+
+  async generate({ prompt, signal }: GenerateRequest): Promise<Generation> {
+    this.prompts.push(promptText(prompt));
     this.inFlight += 1;
     this.most = Math.max(this.most, this.inFlight);
     try {
-      await this.check();
+      this.#look();
       if (this.isHolding) {
         await new Promise<void>((resolve, reject) => {
           this.held.push(resolve);
@@ -281,6 +293,49 @@ describe('a model that is away', () => {
   });
 });
 
+it('a model that has too much to do: turns rest, cost no try, and end when it has room', async () => {
+  const worker = await startWorker();
+  await open(worker);
+  worker.model.isFull = true;
+  const ids = await Promise.all(Array.from({ length: 40 }, () => submit(worker)));
+  const delayed = async (): Promise<number> => {
+    const { rows } = await worker.runs.pool.query(
+      "SELECT FROM events WHERE type = 'turn.delayed' AND run_id = ANY($1)",
+      [ids],
+    );
+    return rows.length;
+  };
+  const rested = await until(async () => {
+    const [hint] = await worker.queue.getDelayed();
+    return hint;
+  });
+  expect(rested.delay).toBeGreaterThanOrEqual(250);
+  expect(rested.delay).toBeLessThanOrEqual(750);
+  expect(await tries(worker, rested.data.runId)).toEqual({ attempt: 1, tries: 0 });
+  expect(worker.feed.isOpen).toBe(false);
+  // It takes no more: only what was on its way met the full queue.
+  await until(() => Promise.resolve(worker.model.checks >= 3));
+  expect(await delayed()).toBeLessThanOrEqual(worker.feed.concurrency + 1);
+  worker.model.isFull = false;
+  for (const id of ids) expect((await ended(worker, id)).state).toBe('succeeded');
+  expect(await tries(worker, rested.data.runId)).toMatchObject({ tries: 1 });
+});
+
+it('asks by the card that the model has now, and names the one it asked by', async () => {
+  const worker = await startWorker();
+  await open(worker);
+  await ended(worker, await submit(worker));
+  worker.model.card = { ...worker.model.card, name: 'other', flavour: 'bfcl-2.1' };
+  worker.model.isHolding = true;
+  const id = await submit(worker);
+  await worker.model.holding(1);
+  worker.model.card = { ...worker.model.card, name: 'third' };
+  worker.model.release();
+  expect(await ended(worker, id)).toMatchObject({ model: 'other' });
+  const [before, after] = worker.model.prompts;
+  expect(after).not.toBe(before);
+});
+
 it('keeps as many requests at the model as the limit says, and more when it grows', async () => {
   const worker = await startWorker({ isHolding: true, limit: 2 });
   await open(worker);
@@ -314,6 +369,22 @@ it('hands back what was not yet sent when it stops, and waits for what was', asy
   for (const id of ids) expect(await ended(other, id)).toMatchObject({ state: 'succeeded' });
   const stories = await Promise.all(ids.map((id) => story(other, id)));
   expect(stories.filter((types) => types.includes('turn.delayed'))).toHaveLength(1);
+});
+
+it('hands back what does not end in time when it stops', async () => {
+  const worker = await startWorker({ isHolding: true, limit: 1 });
+  await open(worker);
+  const leaving = new AbortController();
+  vi.spyOn(worker.feed, 'leaving', 'get').mockReturnValue(leaving.signal);
+  const id = await submit(worker);
+  await worker.model.holding(1);
+  const closed = worker.close();
+  leaving.abort(new HammerlineError('model_unavailable', 'the worker stops'));
+  await closed;
+  const other = await startWorker();
+  expect(await ended(other, id)).toMatchObject({ state: 'succeeded' });
+  expect(await story(other, id)).toContain('turn.delayed');
+  expect(await tries(other, id)).toEqual({ attempt: 2, tries: 1 });
 });
 
 it('many hints of many runs at two workers: each turn is done once', async () => {

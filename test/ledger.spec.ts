@@ -220,6 +220,9 @@ describe('a batch of claims', () => {
         );
         return rows[0]?.flushed ?? true;
       };
+      // Nor does Postgres itself bring it there meanwhile.
+      await client.query("ALTER SYSTEM SET wal_writer_delay = '10s'");
+      await client.query('SELECT pg_reload_conf()');
       const waited: boolean[] = [];
       for (let round = 0; round < 10; round += 1) {
         const runId = await accepted();
@@ -275,6 +278,32 @@ describe('a change of a run that the caller knows', () => {
       dueInMs: 0,
     };
     expect(await ledger.apply(runId, delay, stale?.run)).toEqual({ refused: 'fenced' });
+  });
+
+  it('is refused to a claim that a crash of Postgres undid, also where the next has the same version', async () => {
+    const runId = await accepted();
+    const claimOnce = async (token: string) =>
+      (await ledger.claimTurns([{ runId, token, holder: holder.id }])).get(runId)?.run;
+    const [lostToken, token] = [uuidv7(), uuidv7()];
+    const lost = await claimOnce(lostToken);
+    // What is left of a commit that did not wait for the disk.
+    await pool.query('DELETE FROM events WHERE run_id = $1 AND seq = 2', [runId]);
+    await pool.query(
+      `UPDATE runs SET state = 'queued', version = 1, attempt = 0, tries = 0, token = NULL, holder = NULL
+       WHERE id = $1`,
+      [runId],
+    );
+    const run = await claimOnce(token);
+    expect(run?.version).toBe(lost?.version);
+    const fail: RunInput = {
+      type: 'turn.fail',
+      token: lostToken,
+      error: { code: 'model_refused', message: 'no' },
+      retryable: false,
+    };
+    expect(await ledger.apply(runId, fail, lost)).toEqual({ refused: 'fenced' });
+    const applied = await ledger.apply(runId, { ...fail, token }, run);
+    expect(applied).toMatchObject({ run: { state: 'failed' } });
   });
 
   it('is not refused by what was known alone', async () => {
@@ -432,25 +461,35 @@ describe('the sweep', () => {
     ]);
   });
 
-  it('counts a turn that was handed back among those that a waiting hint stands for', async () => {
+  it.each<[string, (token: string) => RunInput]>([
+    [
+      'was handed back',
+      (token) => ({
+        type: 'turn.delay',
+        token,
+        error: { code: 'model_unavailable', message: 'away' },
+        dueInMs: 0,
+      }),
+    ],
+    [
+      'failed and is tried again',
+      (token) => ({
+        type: 'turn.fail',
+        token,
+        error: { code: 'model_failed', message: 'no' },
+        retryable: true,
+      }),
+    ],
+  ])('counts a turn that %s among those that a waiting hint stands for', async (_, input) => {
     const id = await accepted();
+    // Not its first try: that is no sign that its hint was lost.
+    await pool.query('UPDATE runs SET attempt = 1, tries = 1 WHERE id = $1', [id]);
     const token = uuidv7();
     await ledger.apply(id, claim(token));
-    const error = { code: 'model_unavailable' as const, message: 'away' };
-    await ledger.apply(id, { type: 'turn.delay', token, error, dueInMs: 0 });
+    await ledger.apply(id, input(token));
     waiting = 1;
     expect(await sweepNow()).toEqual([]);
     waiting = 0;
-    expect(await sweepNow()).toMatchObject([{ kind: 'turn', runId: id }]);
-  });
-
-  it('offers a retry that fell due however many hints wait', async () => {
-    const id = await accepted();
-    const token = uuidv7();
-    await ledger.apply(id, claim(token));
-    const error = { code: 'model_failed' as const, message: 'no' };
-    await ledger.apply(id, { type: 'turn.fail', token, error, retryable: true });
-    waiting = 500;
     expect(await sweepNow()).toMatchObject([{ kind: 'turn', runId: id }]);
   });
 

@@ -48,7 +48,7 @@ await runService('worker', WorkerConfig, async (config, log) => {
   return {
     url: health.url,
     close: async () => {
-      // What was not yet sent to the model goes back to the queue, what was sent is waited for.
+      // What was not yet sent to the model goes back to the queue; what was sent is waited for, but not for ever.
       const drained = consumer.close();
       await model.stop();
       await drained;

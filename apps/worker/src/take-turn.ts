@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { HammerlineError, type ErrorRecord, type MaskMode } from '#libs/contracts';
+import { HammerlineError, type MaskMode } from '#libs/contracts';
 import { maskKey } from '#libs/masking';
+import type { ModelCard } from '#libs/models';
 import type { ClaimedTurn, RunInput, RunRecord, Runs } from '#libs/runs';
 import { ATTR, type Logger } from '#libs/telemetry';
 import type { Toolset } from '#libs/tools';
@@ -8,15 +9,19 @@ import { compileToolset, type CompiledToolset } from '#libs/turn';
 import { trace } from '@opentelemetry/api';
 import { LRUCache } from 'lru-cache';
 import { v7 as uuidv7 } from 'uuid';
+import { AWAY } from './feed/breaker.js';
 import type { ModelFeed } from './feed/model-feed.js';
-import type { Model } from './models/model.js';
 import { resolveCalls } from './resolve-calls.js';
+
+/** How long a turn rests that is handed back: each time twice as long, and by chance up to half as much more or less. */
+const FIRST_REST_MS = 500;
+const LONGEST_REST_MS = 30_000;
 
 type Resolved = Extract<RunInput, { type: 'turn.resolve' }>;
 
 /**
  * Makes the function that does the turn a hint tells of, if it is still to be done: the ledger decides that. A turn that
- * meets a model that is away goes back to the queue and costs it no try.
+ * meets a model that is away, or has too much to do, goes back to the queue and loses no try.
  */
 export function createTurnTaker(deps: {
   runs: Runs;
@@ -27,15 +32,15 @@ export function createTurnTaker(deps: {
   const { engine, epoch } = runs;
   const compiled = new LRUCache<string, { toolset: Toolset; ready: CompiledToolset }>({ max: 64 });
 
-  const toolsetOf = async (run: RunRecord) => {
-    const masked = isMasked(run.mask, model);
-    const key = `${run.tenantId}/${run.toolsetHash}/${masked}`;
+  const toolsetOf = async (run: RunRecord, { flavour, maxCalls, maskTrained }: ModelCard) => {
+    const masked = isMasked(run.mask, maskTrained);
+    const key = [run.tenantId, run.toolsetHash, masked, flavour, maxCalls].join('/');
     let entry = compiled.get(key);
     if (!entry) {
       const toolset = (await runs.engine.ledger.toolset(run.toolsetHash)) as Toolset;
       const ready = compileToolset(toolset.tools, {
-        flavour: model.card.flavour,
-        maxCalls: model.card.maxCalls,
+        flavour,
+        maxCalls,
         mask: masked ? { key: maskKey(run.tenantId, run.toolsetHash) } : undefined,
       });
       entry = { toolset, ready };
@@ -45,17 +50,17 @@ export function createTurnTaker(deps: {
   };
 
   const resolve = async ({ run, messages }: ClaimedTurn): Promise<Resolved> => {
-    const { toolset, ready } = await toolsetOf(run);
-    // Only a model that hangs ends a turn, and the feed sees to that.
-    const { signal } = new AbortController();
-    const { calls, confidence } = await resolveCalls(model, ready, messages, signal);
+    // Once: the server may come back with another card while it is asked.
+    const { card } = model;
+    const { toolset, ready } = await toolsetOf(run, card);
+    const { calls, confidence } = await resolveCalls(model, ready, messages, model.leaving);
     const effects = new Map(toolset.tools.map(({ name, effect }) => [name, effect]));
     return {
       type: 'turn.resolve',
       token: run.token ?? '',
-      model: model.card.name,
+      model: card.name,
       confidence,
-      confidenceThreshold: model.card.confidenceThreshold,
+      confidenceThreshold: card.confidenceThreshold,
       calls: calls.map((call) => ({
         ...call,
         id: uuidv7(),
@@ -84,25 +89,31 @@ export function createTurnTaker(deps: {
       const { calls, confidence } = input;
       log.info({ runId, calls: calls.length, confidence, refused }, 'turn resolved');
     } catch (error) {
-      const { retryable, ...failure } = describeFailure(error);
-      const isAway = failure.error.code === 'model_unavailable';
-      if (isAway) log.info({ runId, reason: failure.error.message }, 'turn delayed');
+      const failure = asHammerlineError(error);
+      const isAway = AWAY.has(failure.code);
+      if (isAway) log.info({ runId, reason: failure.message }, 'turn delayed');
       else log.warn({ runId, err: error }, 'turn failed');
+      const told = { token, error: { code: failure.code, message: failure.message } };
       const input: RunInput = isAway
-        ? { type: 'turn.delay', token, dueInMs: 0, ...failure }
-        : { type: 'turn.fail', token, retryable, ...failure };
+        ? { type: 'turn.delay', ...told, dueInMs: restMs(run, failure) }
+        : { type: 'turn.fail', ...told, retryable: failure.retryable };
       await engine.apply(runId, input, run);
     }
   };
 }
 
-function isMasked(mask: MaskMode, model: Model): boolean {
-  return mask === 'auto' ? model.card.maskTrained : mask === 'on';
+function isMasked(mask: MaskMode, maskTrained: boolean): boolean {
+  return mask === 'auto' ? maskTrained : mask === 'on';
 }
 
-function describeFailure(error: unknown): { error: ErrorRecord; retryable: boolean } {
-  if (error instanceof HammerlineError) {
-    return { error: { code: error.code, message: error.message }, retryable: error.retryable };
-  }
-  return { error: { code: 'internal', message: String(error) }, retryable: true };
+/** A model that is away from this worker may be there for another: the first time the turn is offered at once. */
+function restMs({ attempt, tries }: RunRecord, { code }: HammerlineError): number {
+  const delays = attempt - tries;
+  if (delays === 0 && code === 'model_unavailable') return 0;
+  const ms = Math.min(FIRST_REST_MS * 2 ** delays, LONGEST_REST_MS);
+  return Math.round(ms * (0.5 + Math.random()));
+}
+
+function asHammerlineError(error: unknown): HammerlineError {
+  return error instanceof HammerlineError ? error : new HammerlineError('internal', String(error));
 }

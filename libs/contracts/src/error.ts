@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   internal: { status: 500, retryable: true, title: 'Something broke on our side' },
   // a turn
   model_unavailable: { retryable: true, title: 'The model cannot be reached or loaded' },
+  model_overloaded: { retryable: true, title: 'The model has too much to do' },
   model_failed: { retryable: true, title: 'The model failed to answer' },
   model_refused: { retryable: false, title: 'The model server refuses to be asked so' },
   context_overflow: { retryable: false, title: 'The prompt is longer than the model can read' },

@@ -20,8 +20,9 @@ export interface ClaimedTurn {
  * alone: queued, due, tries left, nobody else at it. Whatever it leaves out is for the reducer to judge, whose rule for
  * this case stands here once more; a test holds the two together.
  *
- * The commit does not wait for the disk. A crash of Postgres can undo it, and then the claim's token is unknown: the turn
- * is done again, and nothing was told of it that is not told again.
+ * The commit does not wait for the disk. A crash of Postgres can undo it, and the turn then be claimed again, at the same
+ * version: that is why every later write of the turn compares the token, too. A claim whose token is not there any more
+ * changes nothing, and what was told of it (a notice, a number of the event stream) is told again by the next.
  */
 export async function claimTurns(
   pool: Pool,

@@ -14,12 +14,15 @@ export type HintQueues = Record<HintKind, Queue>;
 /**
  * Tells the workers of a queue that a turn or a call is ready. Never throws and never waits for an absent Redis: a lost
  * hint costs the time until the next sweep, nothing else.
+ *
+ * @param options.delayMs the hint is delivered as much later
+ * @param options.parent traceparent of who offers it, where that is not the active span
  */
 export async function offer(
   queues: HintQueues,
   log: Logger,
   hint: Hint,
-  parent?: string,
+  { delayMs = 0, parent }: { delayMs?: number; parent?: string } = {},
 ): Promise<void> {
   const queue = queues[hint.kind];
   try {
@@ -32,7 +35,8 @@ export async function offer(
       },
       async (span) => {
         const traceparent = activeTraceparent();
-        const job = await queue.add(hint.kind, { ...hint, ...(traceparent && { traceparent }) });
+        const body = { ...hint, ...(traceparent && { traceparent }) };
+        const job = await queue.add(hint.kind, body, { delay: delayMs });
         if (job.id) span.setAttribute(ATTR.messagingMessageId, job.id);
       },
     );
@@ -47,7 +51,10 @@ export async function offer(
 /** Takes hints from one queue, from `start` to `close`. */
 export interface HintConsumer {
   start(): void;
-  /** Whether it takes hints, or would if it were not paused. */
+  /**
+   * Whether it takes hints, or would if it were not paused. A loop of BullMQ's that dies is not told here: it is an
+   * unhandled rejection, which ends the process, and the supervisor starts another one.
+   */
   isRunning(): boolean;
   /** Hints in work at once, from now on: a larger number is made use of at once, a smaller one as hints end. */
   setConcurrency(concurrency: number): void;

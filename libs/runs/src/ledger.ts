@@ -204,7 +204,10 @@ async function load(pool: Pool, runId: string, judge: boolean): Promise<RunRecor
   return rows[0];
 }
 
-/** Writes a reduced run if nobody else has moved it on; false: read again. One statement, so all of it or nothing. */
+/**
+ * Writes a reduced run if nobody else has moved it on; false: read again. One statement, so all of it or nothing. The
+ * version alone does not tell: a claim that a crash of Postgres undid had the version of the claim that came after it.
+ */
 async function commit(
   pool: Pool,
   before: RunRecord,
@@ -224,7 +227,7 @@ async function commit(
                model = $10, confidence = $11, error = $12::json,
                due_at = CASE WHEN $13::float8 IS NULL THEN due_at ELSE now() + $13 * interval '1 ms' END,
                ended_at = CASE WHEN $4 IN ('succeeded', 'failed') THEN now() END
-        WHERE id = $1 AND version = $2 RETURNING id, tenant_id
+        WHERE id = $1 AND version = $2 AND token IS NOT DISTINCT FROM $29 RETURNING id, tenant_id
       ), placed AS (
         INSERT INTO calls (id, run_id, tenant_id, turn, position, name, arguments, effect, state, attempt, token,
                            holder, result, error)
@@ -270,6 +273,7 @@ async function commit(
       events.map(({ type }) => type),
       events.map(({ data }) => JSON.stringify(data)),
       after.tries,
+      before.token,
     ],
   });
   return rows[0]?.moved ?? false;

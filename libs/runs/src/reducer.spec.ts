@@ -1,6 +1,13 @@
 import type { CallResult } from '#libs/contracts';
 import { describe, expect, it } from 'vitest';
-import { MAX_ATTEMPTS, reduce, type RunInput, type RunRecord, type Step } from './reducer.js';
+import {
+  MAX_ATTEMPTS,
+  MAX_DELAYS,
+  reduce,
+  type RunInput,
+  type RunRecord,
+  type Step,
+} from './reducer.js';
 
 const queued: RunRecord = {
   id: 'run',
@@ -49,7 +56,7 @@ const resolve = (
   calls: ReturnType<typeof planned>[],
   confidence = 0.9,
   token = 't1',
-): RunInput => ({
+): Extract<RunInput, { type: 'turn.resolve' }> => ({
   type: 'turn.resolve',
   token,
   model: 'm',
@@ -174,6 +181,15 @@ describe('a turn that is handed back', () => {
     expect(after(run, claim('last')).run.error?.code).toBe('turn_abandoned');
   });
 
+  it('a thousand times has failed: nothing goes round for ever', () => {
+    const often = { ...queued, attempt: MAX_DELAYS - 1 };
+    const last = after(often, claim(), delay()).run;
+    expect(last).toMatchObject({ state: 'queued', attempt: MAX_DELAYS, tries: 0 });
+    const { run, events } = after(last, claim(), delay());
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'model_unavailable' } });
+    expect(events.map(({ type }) => type)).toEqual(['turn.failed', 'run.ended']);
+  });
+
   it('is refused to a holder that lost it', () => {
     const { run } = after(queued, claim());
     expect(reduce(run, delay('another'))).toEqual({ refused: 'fenced' });
@@ -205,6 +221,16 @@ describe('what the model answered', () => {
     expect(step.run.calls.map(({ state }) => state)).toEqual(['ready', 'denied', 'denied']);
     const ended = after(step.run, claimCall('r'), settle('r')).run;
     expect(ended).toMatchObject({ state: 'failed', error: { code: 'low_confidence' } });
+  });
+
+  it('says what holds a call back: its own confidence, or a model that nobody calibrated', () => {
+    const denied = (confidenceThreshold: number) =>
+      after(queued, claim(), {
+        ...resolve([planned('o', 'once')], 0.5),
+        confidenceThreshold,
+      }).run.error?.message;
+    expect(denied(0.85)).toContain('Confidence 0.50 is not above 0.85');
+    expect(denied(1)).toMatch(/is not calibrated.*confidenceThreshold/);
   });
 
   it('ends the run at once when every call is denied', () => {

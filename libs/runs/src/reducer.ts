@@ -14,6 +14,8 @@ import {
 
 /** How often a turn or a call is tried before it is given up: what kills its process must not do so for ever. */
 export const MAX_ATTEMPTS = 3;
+/** How often a turn is handed back before that counts as a failure of its own: nothing goes round for ever. */
+export const MAX_DELAYS = 1_000;
 
 export interface CallRecord extends ResolvedCall {
   id: string;
@@ -92,7 +94,7 @@ export type Step =
       events: NewEvent[];
       /** Calls that became ready: hints for them follow the commit. */
       offers: string[];
-      /** Milliseconds until the turn may be claimed again; set when it goes back to the queue. 0: a hint follows. */
+      /** Milliseconds until the turn may be claimed again and its hint is delivered; set when it goes back to the queue. */
       dueInMs?: number;
     };
 
@@ -162,9 +164,7 @@ function resolveTurn(run: RunRecord, input: Input<'turn.resolve'>): Step {
       error: denied
         ? {
             code: 'low_confidence',
-            message:
-              `Confidence ${input.confidence.toFixed(2)} is not above ${input.confidenceThreshold.toFixed(2)}, so ` +
-              'only `read` tools execute. Say the request more plainly, or use mode `resolve`.',
+            message: explainDenial(input),
           }
         : null,
     };
@@ -190,6 +190,18 @@ function resolveTurn(run: RunRecord, input: Input<'turn.resolve'>): Step {
   return offers.length > 0 ? { run: resolved, events, offers } : join(resolved, events);
 }
 
+function explainDenial({ model, confidence, confidenceThreshold }: Input<'turn.resolve'>): string {
+  // No confidence is above 1: nobody has found out yet how far this model's can be trusted.
+  const [why, mend] =
+    confidenceThreshold >= 1
+      ? [`${model} is not calibrated`, 'Give its card a confidenceThreshold']
+      : [
+          `Confidence ${confidence.toFixed(2)} is not above ${confidenceThreshold.toFixed(2)}`,
+          'Say the request more plainly',
+        ];
+  return `${why}, so only \`read\` tools execute. ${mend}, or use mode \`resolve\`.`;
+}
+
 function failTurn(run: RunRecord, input: Input<'turn.fail'>): Step {
   if (run.state !== 'inferring' || run.token !== input.token) return { refused: 'fenced' };
   const retry = input.retryable && run.tries < MAX_ATTEMPTS;
@@ -209,6 +221,9 @@ function failTurn(run: RunRecord, input: Input<'turn.fail'>): Step {
 function delayTurn(run: RunRecord, input: Input<'turn.delay'>): Step {
   if (run.state !== 'inferring' || run.token !== input.token) return { refused: 'fenced' };
   const { turn, attempt } = run;
+  if (attempt - run.tries >= MAX_DELAYS) {
+    return failTurn(run, { ...input, type: 'turn.fail', retryable: false });
+  }
   return {
     run: { ...run, state: 'queued', tries: run.tries - 1, token: null, holder: null },
     events: [{ type: 'turn.delayed', data: { turn, attempt, error: input.error } }],

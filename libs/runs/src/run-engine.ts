@@ -32,9 +32,9 @@ export class RunEngine {
     return acceptance;
   }
 
-  /** Tells the workers of a turn that waits. */
-  async offerTurn(runId: string): Promise<void> {
-    await offer(this.#queues, this.#log, { kind: 'turn', runId });
+  /** Tells the workers of a turn that waits, `delayMs` from now. */
+  async offerTurn(runId: string, delayMs = 0): Promise<void> {
+    await offer(this.#queues, this.#log, { kind: 'turn', runId }, { delayMs });
   }
 
   /**
@@ -68,7 +68,7 @@ export class RunEngine {
       ...applied.offers.map((callId) =>
         offer(this.#queues, this.#log, { kind: 'call', runId, callId }),
       ),
-      applied.dueInMs === 0 && this.offerTurn(runId),
+      applied.dueInMs !== undefined && this.offerTurn(runId, applied.dueInMs),
     ]);
     return applied;
   }

@@ -19,8 +19,8 @@ export interface SweepOptions {
 }
 
 /**
- * Offers again what was lost: ready rows whose hint vanished with a Redis, retries that fell due, and work whose holder
- * died. Every process runs it; the ledger lets one of them through a second.
+ * Offers again what was lost: ready rows whose hint vanished with a Redis, and work whose holder died. Every process runs
+ * it; the ledger lets one of them through a second.
  */
 export function startSweep(options: SweepOptions): { stop(): Promise<void> } {
   let stopped = false;
@@ -61,14 +61,14 @@ export async function sweep({ pool, queues, able, log }: SweepOptions): Promise<
   for (const kind of ['turn', 'call'] as const) {
     const waiting = await queues[kind].getWaitingCount();
     const { ready, rows } = await findLost(pool, kind);
-    // Nobody holds abandoned work and due retries, and no hint of theirs waits: they are always offered. The hints that
-    // wait in Redis stand for as many of the other rows; only what they cannot cover was lost.
-    const unheld = rows.filter(({ again }) => again);
-    const fresh = rows.filter(({ again }) => !again);
+    // No hint of abandoned work waits: it is always offered. The hints that wait in Redis stand for as many of the other
+    // rows; only what they cannot cover was lost.
+    const abandoned = rows.filter((row) => row.abandoned);
+    const offered = rows.filter((row) => !row.abandoned);
     const room = Math.max(0, BATCH - waiting);
-    const lost = [...unheld, ...fresh.slice(0, Math.max(0, ready - waiting))].slice(0, room);
+    const lost = [...abandoned, ...offered.slice(0, Math.max(0, ready - waiting))].slice(0, room);
     if (lost.length > 0) log.info({ kind, count: lost.length }, 'offering lost work again');
-    await Promise.all(lost.map((row) => offer(queues, log, row.hint, row.traceparent)));
+    await Promise.all(lost.map((row) => offer(queues, log, row.hint, { parent: row.traceparent })));
     sent += lost.length;
   }
   return sent;
@@ -77,8 +77,8 @@ export async function sweep({ pool, queues, able, log }: SweepOptions): Promise<
 interface LostRow {
   hint: Hint;
   traceparent: string;
-  /** No hint of it was sent: its holder died, or it is a retry. A turn that was handed back has got its hint. */
-  again: boolean;
+  /** Its holder died, so that no hint of it was sent. Whatever went back to a queue got one. */
+  abandoned: boolean;
 }
 
 /** Rows that should have been taken by now, abandoned ones first, and how many rows are ready in all. */
@@ -86,25 +86,25 @@ async function findLost(pool: Pool, kind: HintKind): Promise<{ ready: number; ro
   const text =
     kind === 'turn'
       ? `SELECT id AS run_id, NULL::uuid AS call_id, traceparent,
-                state = 'inferring' OR tries > 0 AS again,
+                state = 'inferring' AS abandoned,
                 (SELECT count(*)::int FROM runs WHERE state = 'queued' AND due_at <= now()) AS ready
          FROM runs r
          WHERE state IN ('queued', 'inferring')
            AND CASE state WHEN 'queued' THEN due_at < now() - interval '${GRACE_S} s'
                ELSE NOT ${holderAlive('r.holder')} END
-         ORDER BY again DESC, id LIMIT ${BATCH}`
-      : `SELECT c.run_id, c.id AS call_id, r.traceparent, c.attempt > 0 AS again,
+         ORDER BY abandoned DESC, id LIMIT ${BATCH}`
+      : `SELECT c.run_id, c.id AS call_id, r.traceparent, c.state = 'started' AS abandoned,
                 (SELECT count(*)::int FROM calls WHERE state = 'ready') AS ready
          FROM calls c JOIN runs r ON r.id = c.run_id
          WHERE c.state IN ('ready', 'started')
            AND CASE c.state WHEN 'ready' THEN c.ready_at < now() - interval '${GRACE_S} s'
                ELSE NOT ${holderAlive('c.holder')} END
-         ORDER BY c.attempt = 0, c.id LIMIT ${BATCH}`;
+         ORDER BY abandoned DESC, c.id LIMIT ${BATCH}`;
   const { rows } = await pool.query<{
     run_id: string;
     call_id: string | null;
     traceparent: string;
-    again: boolean;
+    abandoned: boolean;
     ready: number;
   }>({ name: `find-lost-${kind}`, text });
   return {
@@ -114,7 +114,7 @@ async function findLost(pool: Pool, kind: HintKind): Promise<{ ready: number; ro
         ? { kind: 'call', runId: row.run_id, callId: row.call_id }
         : { kind: 'turn', runId: row.run_id },
       traceparent: row.traceparent,
-      again: row.again,
+      abandoned: row.abandoned,
     })),
   };
 }

@@ -82,7 +82,7 @@ describe('a run whose turn was handed back', () => {
 
   it('says what it waits for, as text, and not that it failed', () => {
     const page = pageOf(aRun({ state: 'queued', calls: [], endedAt: undefined }), [], [delayed]);
-    expect(page).toContain('Waiting until the model is back: away ');
+    expect(page).toContain('Waiting for the model: away ');
     expect(page).not.toContain(HOSTILE);
     expect(page).not.toContain('✕');
   });
@@ -90,7 +90,7 @@ describe('a run whose turn was handed back', () => {
   it('does not wait any more once it goes on', () => {
     const claimed: RunEvent = { ...EVENT, seq: 4, type: 'turn.claimed' };
     const run = aRun({ state: 'inferring', calls: [], endedAt: undefined });
-    expect(pageOf(run, [], [delayed, claimed])).not.toContain('Waiting until');
+    expect(pageOf(run, [], [delayed, claimed])).not.toContain('Waiting for');
   });
 });
 

@@ -53,7 +53,7 @@ function banner({ code, message }: NonNullable<Run['error']>): Html {
 function delay(last: RunEvent | undefined): Content {
   if (last?.type !== 'turn.delayed') return false;
   const { message } = last.data['error'] as { message: string };
-  return html`<p class="card pad soft">Waiting until the model is back: ${cut(message)}</p>`;
+  return html`<p class="card pad soft">Waiting for the model: ${cut(message)}</p>`;
 }
 
 function facts(run: Run): Html {

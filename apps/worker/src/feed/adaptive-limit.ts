@@ -74,11 +74,13 @@ export class AdaptiveLimit implements Limit {
     if (this.#answers.length >= Math.max(enough, this.current)) this.#conclude();
   }
 
-  refused(agoMs: number): void {
-    if (this.#now() - agoMs < this.#changedAt) return;
+  refused(agoMs: number): boolean {
+    if (this.#now() - agoMs < this.#changedAt) return true;
+    if (this.current === this.#servers) return false;
     this.#doubling = false;
     this.#dip = undefined;
     this.#set((this.#limit * 2) / 3);
+    return true;
   }
 
   #conclude(): void {

@@ -66,15 +66,18 @@ describe('a breaker', () => {
     expect(told).toEqual(['still away: away', 'still away: no such adapter', 'closed']);
   });
 
-  it('opens at once where no server took a request, and closes when a check passes', async () => {
-    await closed();
-    breaker.failed(away, breaker.term);
-    expect(breaker.isClosed).toBe(false);
-    await pass(249);
-    expect(breaker.isClosed).toBe(false);
-    await pass(1);
-    expect(told).toEqual(['opened: away', 'closed']);
-  });
+  it.each([away, new HammerlineError('model_overloaded', 'away')])(
+    'opens at once where no server took a request ($code), and closes when a check passes',
+    async (error) => {
+      await closed();
+      breaker.failed(error, breaker.term);
+      expect(breaker.isClosed).toBe(false);
+      await pass(249);
+      expect(breaker.isClosed).toBe(false);
+      await pass(1);
+      expect(told).toEqual(['opened: away', 'closed']);
+    },
+  );
 
   it('opens after five failures in a row, and not when answers come in between', async () => {
     await closed();
@@ -135,6 +138,14 @@ describe('a breaker', () => {
     late.abort();
     await pass(1);
     expect(told).toEqual(['still away: the model did not answer a check within 30 s']);
+  });
+
+  it('does not open any more once it is stopped, and has nothing to wait for then', async () => {
+    await closed();
+    await breaker.stop();
+    breaker.failed(away, breaker.term);
+    await breaker.stop();
+    expect(told).toEqual([]);
   });
 
   it('ends its checks when it is stopped', async () => {

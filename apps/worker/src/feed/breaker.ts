@@ -1,4 +1,7 @@
-import { HammerlineError } from '#libs/contracts';
+import { HammerlineError, type ErrorCode } from '#libs/contracts';
+
+/** What says nothing of a request: no server takes one now. */
+export const AWAY: ReadonlySet<ErrorCode> = new Set(['model_unavailable', 'model_overloaded']);
 
 /** Failures in a row, with no answer in between, after which it asks whether the model still works. */
 const FAILURES_IN_A_ROW = 5;
@@ -59,11 +62,10 @@ export class Breaker {
 
   /** @param term when the request was sent */
   failed(error: unknown, term: number): void {
-    if (term !== this.#term || !this.#isClosed || !(error instanceof HammerlineError)) return;
+    if (this.#stopping.signal.aborted || term !== this.#term || !this.#isClosed) return;
+    if (!(error instanceof HammerlineError)) return;
     if (error.code === 'model_failed' || error.code === 'model_refused') this.#failures += 1;
-    else if (error.code !== 'model_unavailable') return;
-    if (error.code === 'model_unavailable' || this.#failures >= FAILURES_IN_A_ROW)
-      this.#open(error);
+    if (AWAY.has(error.code) || this.#failures >= FAILURES_IN_A_ROW) this.#open(error);
   }
 
   /** Ends the checks. */

@@ -14,8 +14,13 @@ export interface Limit {
   readonly current: number;
   setServers(servers: number): void;
   record(sample: Sample): void;
-  /** A server refused a request because its queue is full. @param agoMs since that request was sent */
-  refused(agoMs: number): void;
+  /**
+   * A server refused a request because it has too much to do. Returns whether that is mended by the limit, which fell
+   * now or since the request was sent; false: it can fall no further.
+   *
+   * @param agoMs since that request was sent
+   */
+  refused(agoMs: number): boolean;
 }
 
 /** A limit that an operator chose. */
@@ -24,6 +29,6 @@ export function fixedLimit(current: number): Limit {
     current,
     setServers: () => undefined,
     record: () => undefined,
-    refused: () => undefined,
+    refused: () => false,
   };
 }

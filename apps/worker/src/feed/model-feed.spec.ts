@@ -3,7 +3,7 @@ import { createLogger } from '#libs/telemetry';
 import { ModelCard } from '#libs/models';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { GenerateRequest, Generation, Model } from '../models/model.js';
-import type { Limit, Sample } from './limit.js';
+import { fixedLimit, type Limit, type Sample } from './limit.js';
 import { ModelFeed } from './model-feed.js';
 
 const generation: Generation = {
@@ -49,6 +49,7 @@ class TestLimit implements Limit {
   current = 2;
   servers = 0;
   refusals = 0;
+  canFall = true;
   readonly samples: Sample[] = [];
 
   setServers(servers: number): void {
@@ -57,8 +58,9 @@ class TestLimit implements Limit {
   record(sample: Sample): void {
     this.samples.push(sample);
   }
-  refused(): void {
+  refused(): boolean {
     this.refusals += 1;
+    return this.canFall;
   }
 }
 
@@ -87,21 +89,23 @@ afterEach(async () => {
 });
 
 /** Requests a generation; what came of it can be looked at later. */
-function ask(signal = new AbortController().signal): { came: unknown; done: Promise<void> } {
+function ask(
+  signal = new AbortController().signal,
+  of = feed,
+): { came: unknown; done: Promise<void> } {
   const asked: { came: unknown; done: Promise<void> } = {
     came: undefined,
     done: Promise.resolve(),
   };
   const prompt = { prefix: [], suffix: [] };
-  asked.done = feed.generate({ prompt, maxTokens: 8, signal }).then(
+  asked.done = of.generate({ prompt, maxTokens: 8, signal }).then(
     (answer) => void (asked.came = answer),
     (error: unknown) => void (asked.came = error),
   );
   return asked;
 }
 
-const unavailable = (cause?: unknown): HammerlineError =>
-  new HammerlineError('model_unavailable', 'away', { cause });
+const unavailable = (): HammerlineError => new HammerlineError('model_unavailable', 'away');
 
 describe('at the model', () => {
   it('are as many requests as the limit says; the others follow in order', async () => {
@@ -198,23 +202,45 @@ describe('the consumer', () => {
   });
 });
 
-describe('a server whose queue is full', () => {
-  const full = (): HammerlineError => unavailable({ reason: 'queue_full' });
+describe('a server that has too much to do', () => {
+  const full = (): HammerlineError => new HammerlineError('model_overloaded', 'queue full');
 
-  it('lowers the limit while it works on other requests, and is not away', async () => {
+  it('lowers the limit, and is not away while the limit can fall', async () => {
     const asked = [ask(), ask()];
     await vi.advanceTimersByTimeAsync(0);
     model.asked[1]?.fail(full());
     await asked[1]?.done;
+    expect(asked[1]?.came).toEqual(full());
     expect([limit.refusals, feed.isOpen]).toEqual([1, true]);
   });
 
-  it('is left alone for a while when it takes nothing at all', async () => {
-    const asked = ask();
+  it('is left alone for a while when the limit cannot fall', async () => {
+    limit.canFall = false;
+    const asked = [ask(), ask(), ask()];
+    await vi.advanceTimersByTimeAsync(0);
+    model.asked[0]?.fail(full());
+    await asked[0]?.done;
+    await asked[2]?.done;
+    expect([limit.refusals, feed.isOpen, consumer.isPaused]).toEqual([1, false, true]);
+    expect(model.asked).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect([feed.isOpen, consumer.isPaused]).toEqual([true, false]);
+  });
+
+  it('is left alone for a while under a limit that an operator chose', async () => {
+    const fixed = new ModelFeed({
+      model,
+      limit: fixedLimit(2),
+      log: createLogger('test', 'fatal'),
+    });
+    fixed.start({ setConcurrency: () => 0, pause: () => 0, resume: () => 0 });
+    await vi.advanceTimersByTimeAsync(1);
+    const asked = ask(undefined, fixed);
     await vi.advanceTimersByTimeAsync(0);
     model.asked[0]?.fail(full());
     await asked.done;
-    expect([limit.refusals, feed.isOpen]).toEqual([0, false]);
+    expect(fixed.isOpen).toBe(false);
+    await fixed.stop();
   });
 });
 
@@ -229,4 +255,15 @@ it('sends nothing more once it stops: what waits is handed back, what was sent i
   await asked[0]?.done;
   expect(asked[0]?.came).toBe(generation);
   expect(model.asked).toHaveLength(2);
+});
+
+it('gives what is at the model fifteen seconds when it stops, and then ends it to be handed back', async () => {
+  const asked = ask(feed.leaving);
+  await vi.advanceTimersByTimeAsync(0);
+  await feed.stop();
+  await vi.advanceTimersByTimeAsync(14_999);
+  expect(asked.came).toBeUndefined();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(asked.came).toMatchObject({ code: 'model_unavailable' });
+  expect(model.asked[0]?.request.signal.aborted).toBe(true);
 });

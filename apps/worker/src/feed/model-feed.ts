@@ -7,6 +7,8 @@ import type { Limit } from './limit.js';
 
 /** A model that takes longer over one answer hangs. */
 const ANSWER_WITHIN_MS = 180_000;
+/** What is at the model when the worker stops may take this long to end, well within what a process may take to drain. */
+const LEAVE_WITHIN_MS = 15_000;
 /** Turns in work beyond those at the model: their ledger writes are under way, or they wait for the next free place. */
 const SURPLUS = 0.25;
 
@@ -31,6 +33,8 @@ export class ModelFeed implements Model {
   #concurrency = 0;
   #inFlight = 0;
   #isStopped = false;
+  readonly #leaving = new AbortController();
+  #leaveTimer: NodeJS.Timeout | undefined;
 
   constructor({ model, limit, log }: { model: Model; limit: Limit; log: Logger }) {
     this.#model = model;
@@ -61,6 +65,11 @@ export class ModelFeed implements Model {
     return this.#breaker.isClosed && !this.#isStopped;
   }
 
+  /** Ends what is still at the model when the worker must go, with the reason to hand it back. */
+  get leaving(): AbortSignal {
+    return this.#leaving.signal;
+  }
+
   /** Turns that a worker should have in work. */
   get concurrency(): number {
     const { current } = this.#limit;
@@ -89,11 +98,14 @@ export class ModelFeed implements Model {
     const { term } = this.#breaker;
     const inFlight = this.#inFlight;
     const sentAt = performance.now();
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), ANSWER_WITHIN_MS);
+    // Not AbortSignal.any: what listens to one lives as long as its sources, and `leaving` lives as long as the worker.
+    const ending = new AbortController();
+    const end = (): void => ending.abort(request.signal.reason);
+    const timer = setTimeout(() => ending.abort(hangs()), ANSWER_WITHIN_MS);
+    request.signal.addEventListener('abort', end);
+    if (request.signal.aborted) end();
     try {
-      const signal = AbortSignal.any([request.signal, late.signal]);
-      const generation = await this.#model.generate({ ...request, signal });
+      const generation = await this.#model.generate({ ...request, signal: ending.signal });
       this.#breaker.succeeded();
       this.#limit.record({
         ...generation.usage,
@@ -103,29 +115,29 @@ export class ModelFeed implements Model {
       });
       return generation;
     } catch (error) {
-      const isLate = late.signal.aborted && !request.signal.aborted;
-      const failure = isLate ? hangs(error) : error;
-      // A server that only has too much to do shows by what else of ours it works on.
-      if (isQueueFull(failure) && this.#inFlight > 1) {
-        this.#limit.refused(performance.now() - sentAt);
-      } else this.#breaker.failed(failure, term);
-      throw failure;
+      const isMended = isOverload(error) && this.#limit.refused(performance.now() - sentAt);
+      if (!isMended) this.#breaker.failed(error, term);
+      throw error;
     } finally {
       clearTimeout(timer);
+      request.signal.removeEventListener('abort', end);
       this.#inFlight -= 1;
       this.#admit();
     }
   }
 
-  /** Sends nothing more: what waits for a place is refused, what was sent goes on. */
+  /** Sends nothing more: what waits for a place is refused, what was sent goes on, until `leaving` ends it. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#refuse(new HammerlineError('model_unavailable', 'the worker that had taken it stops'));
+    const reason = new HammerlineError('model_unavailable', 'the worker that had taken it stops');
+    this.#leaveTimer ??= setTimeout(() => this.#leaving.abort(reason), LEAVE_WITHIN_MS).unref();
+    this.#refuse(reason);
     await this.#breaker.stop();
   }
 
   async close(): Promise<void> {
     await this.stop();
+    clearTimeout(this.#leaveTimer);
     await this.#model.close();
   }
 
@@ -192,13 +204,11 @@ export class ModelFeed implements Model {
   }
 }
 
-function hangs(cause: unknown): HammerlineError {
+function hangs(): HammerlineError {
   const message = `The model did not answer within ${ANSWER_WITHIN_MS / 1_000} s.`;
-  return new HammerlineError('model_failed', message, { cause });
+  return new HammerlineError('model_failed', message);
 }
 
-function isQueueFull(error: unknown): boolean {
-  if (!(error instanceof HammerlineError) || error.code !== 'model_unavailable') return false;
-  const { reason } = Object(error.cause) as { reason?: unknown };
-  return reason === 'queue_full' || reason === 'queue_timeout';
+function isOverload(error: unknown): boolean {
+  return error instanceof HammerlineError && error.code === 'model_overloaded';
 }
