@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ModelCard, openStore } from '#libs/models';
+import { run } from '../apps/cli/src/run.js';
+import { chooseModel } from '../scripts/choose-model.mjs';
 import { ggufFile, hammerGguf } from './support/gguf.js';
 import { type HubServer, startHub } from './support/hub-server.js';
 
@@ -36,6 +38,10 @@ const repositories = {
       'Hammer2.1-1.5b.Q4_K_M.gguf': hammerGguf('Hammer2.1 1.5b', 100_000),
       'Hammer2.1-1.5b.Q8_0.gguf': hammerGguf('Hammer2.1 1.5b', 200_000),
     },
+  },
+  'someone/tool-caller-GGUF': {
+    card: { license: 'apache-2.0', base_model: [HAMMER] },
+    files: { 'tool-caller.gguf': hammerGguf('h') },
   },
   'MadeAgents/Hammer2.0-3b': {
     card: {
@@ -90,15 +96,18 @@ interface Said {
   readonly stderr: string;
 }
 
-function start(args: string[], env: NodeJS.ProcessEnv = {}) {
+const variables = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
+  PATH: process.env['PATH'],
+  HF_ENDPOINT: hub.url,
+  HAMMERLINE_MODELS: join(folder, 'models'),
+  ...more,
+});
+
+/** In a process of its own, which can be killed. */
+function start(args: string[]) {
   const child = spawn('node', ['dist/apps/cli/src/main.js', 'models', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      PATH: process.env['PATH'],
-      HF_ENDPOINT: hub.url,
-      HAMMERLINE_MODELS: join(folder, 'models'),
-      ...env,
-    },
+    env: variables(),
   });
   children.add(child);
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
@@ -109,7 +118,27 @@ function start(args: string[], env: NodeJS.ProcessEnv = {}) {
   return { child, said };
 }
 
-const models = (...args: string[]) => start(args).said;
+/** In this process. */
+async function modelsWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Said> {
+  let stdout = '';
+  let stderr = '';
+  const spies = [
+    vi.spyOn(console, 'log').mockImplementation((line: string) => void (stdout += `${line}\n`)),
+    vi.spyOn(console, 'error').mockImplementation((line: string) => void (stderr += `${line}\n`)),
+    vi.spyOn(process.stderr, 'write').mockImplementation((said) => {
+      stderr += said.toString();
+      return true;
+    }),
+  ];
+  try {
+    const status = await run(['models', ...args], variables(env));
+    return { status, stdout, stderr };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+const models = (...args: string[]) => modelsWith({}, ...args);
 const store = () => openStore(join(folder, 'models'));
 const cdnRanges = (path: string) =>
   hub.asked
@@ -150,7 +179,7 @@ describe('hammerline models pull', () => {
       licence: { id: 'cc-by-nc-4.0', accepted: expect.stringMatching(/^20\d\d-/) as string },
       card: { flavour: 'bfcl-2.1', contextTokens: 16_384, stop: ['<|im_end|>', '<|endoftext|>'] },
     });
-    expect(readFileSync(join(entry.weights, WEIGHTS))).toEqual(weights);
+    expect(weights.equals(readFileSync(join(entry.weights, WEIGHTS)))).toBe(true);
     const names = readdirSync(entry.weights).toSorted();
     expect(names).toEqual(
       Object.keys({ ...beside, [WEIGHTS]: '' })
@@ -178,10 +207,28 @@ describe('hammerline models pull', () => {
     expect(hub.asked.slice(length).every(({ path }) => path.startsWith('/api/'))).toBe(true);
   });
 
-  it('goes on by itself when the connection breaks', async () => {
-    hub.faults.set(WEIGHTS, { kind: 'cut', after: (SIZE * 3) / 4 });
-    await expect(models('pull', HAMMER, '--accept-licence')).resolves.toMatchObject({ status: 0 });
-    expect(cdnRanges(WEIGHTS)).toEqual([undefined, expect.stringMatching(/^bytes=[1-9]\d*-$/)]);
+  it('shows the licence of what a model was made of, whatever its own page says', async () => {
+    const { status, stderr } = await models('pull', 'someone/tool-caller-GGUF');
+    expect(status).toBe(3);
+    expect(stderr).toContain('no commercial use');
+  });
+
+  it('refuses other settings than those that the entry has', async () => {
+    const adapter = join(folder, 'a.gguf');
+    await writeFile(adapter, ggufFile({ 'general.type': 'adapter' }));
+    const again = ['pull', QUANTISED, '--accept-licence'];
+    await expect(models(...again)).resolves.toMatchObject({ status: 0 });
+    const { status, stderr } = await models(...again, '--adapter', adapter);
+    expect(status).toBe(1);
+    expect(stderr).toContain('with other settings');
+  });
+
+  it('refuses a context that is too large before it fetches the weights', async () => {
+    const args = ['pull', HAMMER, '--accept-licence'];
+    const { status, stderr } = await models(...args, '--context', '40000');
+    expect(status).toBe(1);
+    expect(stderr).toContain('trained for 32768');
+    expect(cdnRanges(WEIGHTS)).toEqual([]);
   });
 
   it.each([
@@ -199,18 +246,8 @@ describe('hammerline models pull', () => {
     await expect(models('pull', HAMMER, '--accept-licence')).resolves.toMatchObject({ status: 0 });
     expect(cdnRanges(WEIGHTS)).toEqual([undefined, `bytes=${(SIZE * 3) / 4}-`]);
     const entry = await store().read('Hammer2.1-1.5b');
-    expect(readFileSync(join(entry.weights, WEIGHTS))).toEqual(weights);
+    expect(weights.equals(readFileSync(join(entry.weights, WEIGHTS)))).toBe(true);
     await expect(store().unfinished()).resolves.toEqual([]);
-  });
-
-  it('fetches once when two pull the same', async () => {
-    const [first, second] = await Promise.all([
-      models('pull', HAMMER, '--accept-licence'),
-      models('pull', HAMMER, '--accept-licence'),
-    ]);
-    expect([first.status, second.status]).toEqual([0, 0]);
-    expect(cdnRanges(WEIGHTS)).toEqual([undefined]);
-    expect((await store().list()).map(({ name }) => name)).toEqual(['Hammer2.1-1.5b']);
   });
 
   it('waits for another that pulls the same, and goes on when that one is killed', async () => {
@@ -252,7 +289,7 @@ describe('hammerline models pull', () => {
     expect(usual.source).toMatchObject({ file: 'Hammer2.1-1.5b.Q4_K_M.gguf' });
     expect(large).toMatchObject({ format: 'gguf', card: { name: 'Hammer2.1-1.5b.Q8_0' } });
     expect(large.card).toMatchObject({ flavour: 'bfcl-2.1', contextTokens: 8192 });
-    const { status, stderr } = await models('pull', QUANTISED, '--file', 'Q2_K');
+    const { status, stderr } = await models('pull', `${QUANTISED}:Q2_K`);
     expect(status).toBe(1);
     expect(stderr).toContain('Hammer2.1-1.5b.Q8_0.gguf (0.0 GB)');
   });
@@ -260,8 +297,9 @@ describe('hammerline models pull', () => {
   it('takes one plain file by its URL', async () => {
     const url = `${hub.url.replace('127.0.0.1', 'localhost')}/${QUANTISED}/resolve/main/Hammer2.1-1.5b.Q8_0.gguf`;
     const env = { HF_ENDPOINT: 'http://127.0.0.1:1' };
-    const { said } = start(['pull', url, '--accept-licence'], env);
-    await expect(said).resolves.toMatchObject({ status: 0 });
+    await expect(modelsWith(env, 'pull', url, '--accept-licence')).resolves.toMatchObject({
+      status: 0,
+    });
     await expect(store().read('Hammer2.1-1.5b.Q8_0')).resolves.toMatchObject({
       source: { kind: 'url', url },
     });
@@ -272,8 +310,9 @@ describe('hammerline models pull', () => {
     const refused = await models('pull', locked);
     expect(refused.status).toBe(1);
     expect(refused.stderr).toContain(`accept its terms on ${hub.url}/${locked}`);
-    const { said } = start(['pull', locked], { HF_TOKEN: 'secret' });
-    await expect(said).resolves.toMatchObject({ status: 0 });
+    await expect(modelsWith({ HF_TOKEN: 'secret' }, 'pull', locked)).resolves.toMatchObject({
+      status: 0,
+    });
     const cdn = hub.asked.filter(({ host }) => host === 'cdn');
     expect(cdn.length).toBeGreaterThan(0);
     expect(cdn.every(({ headers }) => headers.authorization === undefined)).toBe(true);
@@ -282,23 +321,14 @@ describe('hammerline models pull', () => {
   it.each([
     ['evil/paths', 'could leave its folder'],
     ['evil/index', 'could leave its folder'],
-    ['nobody/nothing', 'check the spelling'],
     [`${HAMMER}@v9`, 'no such revision'],
-    [`${HAMMER}:none.gguf`, 'no one GGUF file for none.gguf'],
-    ['hammer', 'ORG/NAME'],
   ])('refuses %s', async (reference, said) => {
     const { status, stderr } = await models('pull', reference, '--accept-licence');
     expect(status).toBe(1);
     expect(stderr).toContain(said);
-    expect(readdirSync(folder).filter((name) => name !== 'models')).toEqual([]);
+    const all = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+    expect(all.filter((path) => path.includes('evil'))).toEqual([]);
     await expect(store().list()).resolves.toEqual([]);
-  });
-
-  it('says that nobody answers', async () => {
-    const { said } = start(['pull', HAMMER], { HF_ENDPOINT: 'http://127.0.0.1:1' });
-    const { status, stderr } = await said;
-    expect(status).toBe(1);
-    expect(stderr).toContain('HF_ENDPOINT');
   });
 });
 
@@ -352,7 +382,7 @@ describe('hammerline models add, list, show, use, remove', () => {
     });
 
     const listed = await models('list');
-    expect(listed.stdout).toMatch(/^\* +mine +gguf .* compact +2048 /m);
+    expect(listed.stdout).toMatch(/^\* +mine +gguf .* bfcl-2.1 +2048 /m);
     const { models: all } = JSON.parse((await models('list', '--json')).stdout) as {
       models: object[];
     };
@@ -369,13 +399,59 @@ describe('hammerline models add, list, show, use, remove', () => {
     expect((await models('list')).stdout).not.toContain('mine');
   });
 
+  it('say that a model is asked as no Hammer model, and that the used one is gone', async () => {
+    const file = join(folder, 'model.gguf');
+    await writeFile(file, ggufFile({}));
+    const { stderr } = await models('add', file, '--name', 'mine');
+    expect(stderr).toMatch(/mine is no Hammer model .*--flavour/s);
+    await expect(models('add', file, '--name', 'told', '--flavour', 'compact')).resolves.toEqual({
+      status: 0,
+      stdout: expect.stringContaining('told is there') as string,
+      stderr: '',
+    });
+    await models('use', 'mine');
+    await rm(join(folder, 'models/mine'), { recursive: true });
+    const listed = await models('list');
+    expect(listed.stdout).toMatch(/^\* +mine +gone$/m);
+    expect(listed.stderr).toContain('mine is used, and gone');
+  });
+
+  it('npm start takes the used model, with the program of this checkout', async () => {
+    const file = join(folder, 'Hammer2.1-0.5b.gguf');
+    await writeFile(file, hammerGguf('h'));
+    await models('add', file, '--name', 'mine');
+    await models('use', 'mine');
+    const repository = join(folder, 'models/mine/triton');
+    await rm(join(repository, 'hammer/1/model.py'));
+    const env = { HAMMERLINE_MODELS: join(folder, 'models') };
+    expect(chooseModel('triton', env)).toMatchObject({ repository, weights: false });
+    expect(existsSync(join(repository, 'hammer/1/model.py'))).toBe(true);
+    await rename(join(folder, 'models/mine'), join(folder, 'models/other'));
+    expect(() => chooseModel('embedded', env)).toThrow(/the used model mine .*models use/);
+  });
+
+  it('say what is wrong with the folder of the store', async () => {
+    const file = join(folder, 'Hammer2.1-0.5b.gguf');
+    await writeFile(file, hammerGguf('h'));
+    const env = { HAMMERLINE_MODELS: join(file, 'models') };
+    const { status, stderr } = await modelsWith(env, 'add', file);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^hammerline: ENOTDIR.*HAMMERLINE_MODELS.*\n$/);
+  });
+
+  const stops = Array.from({ length: 9 }, (_, at) => ['--stop', String(at)]).flat();
   it.each([
     [['use', 'none'], 1, 'there is no model none'],
-    [['use'], 1, 'name one model'],
+    [['use'], 2, 'missing required argument'],
+    [['use', ''], 2, 'must not be empty'],
+    [['show'], 2, 'name one model'],
     [['show', 'none'], 1, 'models pull'],
     [['add', 'README.md'], 1, 'is no GGUF model'],
     [['add', 'README.md', '--context', 'many'], 2, 'whole number'],
     [['add', 'README.md', '--threshold', '2'], 2, 'from 0 to 1'],
+    [['add', 'README.md', '--stop', ''], 2, 'must not be empty'],
+    [['add', 'README.md', ...stops], 2, 'at most 8'],
+    [['add', 'README.md', '--adapter', '../x=/a.gguf'], 2, 'NAME=PATH'],
     [['pull', 'a/b', '--accept-license'], 2, '--accept-licence'],
     [['fly'], 2, 'unknown command'],
   ])('%j is refused', async (args, status, said) => {

@@ -29,6 +29,7 @@ function open(OPENAI_API: 'completions' | 'chat'): Promise<Model> {
     MODEL: 'default',
     MODEL_CACHE: '',
     MODEL_CARD: path.join(folder, 'card.json'),
+    MODEL_STALL_MS: 120_000,
     GUIDED_DECODING: 'auto',
     TRITON_BALANCE: 'affinity',
     OPENAI_BASE_URL: server.url,

@@ -30,6 +30,7 @@ describe.each(['grpc', 'http'] as const)('a real Triton whose model goes wrong, 
     openModel({
       RUNTIME: 'triton',
       MODEL_CACHE: '',
+      MODEL_STALL_MS: 120_000,
       GUIDED_DECODING: 'auto',
       TRITON_URL: url,
       TRITON_BALANCE: 'affinity',
@@ -71,7 +72,7 @@ describe.each(['grpc', 'http'] as const)('a real Triton whose model goes wrong, 
 
   it('lacks an adapter', async () => {
     const other = await open({ MODEL_LORA: 'tuned' });
-    expect(await faultOf(other.check(never))).toMatch(/^model_refused: .*LoRA.*MODEL_LORA/);
+    expect(await faultOf(other.check(never))).toMatch(/^model_unavailable: .*LoRA.*MODEL_LORA/);
     await other.close();
   });
 
@@ -100,9 +101,8 @@ describe.each(['grpc', 'http'] as const)('a real Triton whose model goes wrong, 
     triton.set({ serviceMs: 20 });
   });
 
-  it('falls silent within its answer', async () => {
-    const seen = triton.sights().length;
-    triton.set({ fault: { kind: 'hang', after: 0, times: 1 } });
+  /** What a model says that is asked for the first time, by a worker that does not wait for long. */
+  async function firstFault(): Promise<string> {
     const server = new TritonServer({
       urls: [url],
       model: 'hammer',
@@ -110,16 +110,24 @@ describe.each(['grpc', 'http'] as const)('a real Triton whose model goes wrong, 
       stallMs: 500,
     });
     const hasty = new ServedModel({ server, card: undefined, guidedDecoding: 'off' });
-    // The check is the first to be asked.
-    expect(await faultOf(hasty.check(never))).toMatch(/^model_failed: .*said nothing/);
+    const fault = await faultOf(hasty.check(never));
     await hasty.close();
+    return fault;
+  }
+
+  it('falls silent within its answer', async () => {
+    const seen = triton.sights().length;
+    triton.set({ fault: { kind: 'hang', after: 0, times: 1 } });
+    expect(await firstFault()).toMatch(/^model_failed: .*said nothing/);
     // Over HTTP, Triton does not notice before it has something to send that nobody listens.
     if (way === 'grpc') await triton.saw(({ event }) => event === 'cancelled', seen);
   });
 
   it('dies, and is there again once it is loaded anew', async () => {
-    triton.set({ fault: { kind: 'hang', after: 0, times: 0 } });
-    triton.killModel();
+    triton.set({ fault: { kind: 'die', after: 0, times: 1 } });
+    // What it dies of meets silence, and what comes then is told.
+    expect(await firstFault()).toMatch(/^model_failed: .*said nothing/);
+    triton.set({ fault: { kind: 'die', after: 0, times: 0 } });
     expect(await faultOf(model.generate(request('Go.')))).toMatch(
       /^model_unavailable: .*hammer is dead/,
     );

@@ -18,6 +18,7 @@ function open(TRITON_URL: string): Promise<Model> {
   return openModel({
     RUNTIME: 'triton',
     MODEL_CACHE: '',
+    MODEL_STALL_MS: 120_000,
     GUIDED_DECODING: 'auto',
     TRITON_URL,
     TRITON_BALANCE: 'affinity',

@@ -2,9 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Run } from '#libs/contracts';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { ServedModel } from '../../apps/worker/src/models/served-model.js';
-import { TritonServer } from '../../apps/worker/src/models/triton.js';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startStack, type Stack } from '../support/stack.js';
 import { startToolServer, type ToolServer } from '../support/tool-server.js';
 import { startScriptedHammer, type ScriptedHammer } from './support/scripted-hammer.js';
@@ -12,6 +10,9 @@ import { startScriptedHammer, type ScriptedHammer } from './support/scripted-ham
 /** A call that its tool takes, and one that it does not. */
 const CALL = '[{"name": "pay_invoice", "arguments": {"invoice": "A-17"}}]';
 const WRONG_CALL = '[{"name": "pay_invoice", "arguments": {"invoice": 17}}]';
+
+/** Far longer than an answer takes. */
+const STALL_MS = 2_000;
 
 let folder: string;
 let tools: ToolServer;
@@ -29,7 +30,11 @@ beforeAll(async () => {
   writeFileSync(file, JSON.stringify(deskToolset(tools.url)));
   stack = await startStack({
     toolsets: [file],
-    worker: { RUNTIME: 'triton', TRITON_URL: `grpc://${hammer.grpc}` },
+    worker: {
+      RUNTIME: 'triton',
+      TRITON_URL: `grpc://${hammer.grpc}`,
+      MODEL_STALL_MS: String(STALL_MS),
+    },
   });
 });
 
@@ -136,25 +141,33 @@ it('a model that fails in the middle of an answer is asked again', async () => {
 });
 
 describe('a model that falls silent in the middle of an answer', () => {
-  it.each(['hang', 'die'] as const)('is given up: it %ss', async (kind) => {
-    // As the worker has it, but less patient.
-    const server = new TritonServer({
-      urls: [`grpc://${hammer.grpc}`],
-      model: 'hammer',
-      balance: 'affinity',
-      stallMs: 500,
-    });
-    const model = new ServedModel({ server, guidedDecoding: 'auto' });
-    onTestFinished(() => model.close());
-    const { signal } = new AbortController();
-    await model.check(signal);
-    hammer.set({ fault: { kind, after: 2, times: 1 } });
-    const prompt = { prefix: [], suffix: [{ text: `Answer with ${CALL}`, control: false }] };
-    await expect(model.generate({ prompt, maxTokens: 100, signal })).rejects.toMatchObject({
+  const silence = {
+    error: {
       code: 'model_failed',
-      retryable: true,
-      message: expect.stringMatching(/500 ms/),
-    });
+      message: expect.stringContaining(`${STALL_MS} ms`),
+    },
+    retry: true,
+  };
+
+  it('is given up and asked again: it hangs', async () => {
+    hammer.set({ fault: { kind: 'hang', after: 2, times: 1 } });
+    const run = await submit(CALL);
+    expect(await stack.ended(run.id)).toMatchObject({ state: 'succeeded' });
+    expect((await stack.event(run.id, 'turn.failed')).data).toMatchObject(silence);
+    expect(tools.effects).toHaveLength(1);
+  });
+
+  it('is given up and asked again once it is loaded anew: its process dies', async () => {
+    hammer.set({ fault: { kind: 'die', after: 2, times: 1 } });
+    const run = await submit(CALL);
+    expect((await stack.event(run.id, 'turn.failed')).data).toMatchObject(silence);
+    hammer.set({ fault: { kind: 'die', after: 2, times: 0 } });
+    await hammer.unload();
+    await hammer.load();
+    expect(await stack.ended(run.id)).toMatchObject({ state: 'succeeded' });
+    // The request that it died of is its own doing; to find it dead is not.
+    expect((await turns(run.id)).filter((type) => type === 'turn.failed')).toHaveLength(1);
+    expect(tools.effects).toHaveLength(1);
   });
 
   it('is called by no run while its process is dead, and then again', async () => {
@@ -172,25 +185,21 @@ describe('a model that falls silent in the middle of an answer', () => {
   });
 });
 
-it('a LoRA that the server lacks: a worker is not ready, a run fails and says so', async () => {
+it('a LoRA that the server lacks: no worker is ready, and runs wait for it', async () => {
   await stack.apps.worker.stop();
   hammer.set({ loras: ['finance'] });
-  const worker = await stack.startApp('worker', { MODEL_LORA: 'finance' });
-  await stack.logged(worker, 'model ready');
+  stack.apps.worker = await stack.startApp('worker', { MODEL_LORA: 'finance' });
+  await stack.logged(stack.apps.worker, 'model ready');
   hammer.set({ loras: [] });
   const run = await submit(CALL);
-  expect(await stack.ended(run.id)).toMatchObject({
-    state: 'failed',
-    error: { code: 'model_refused', message: expect.stringMatching(/finance.*MODEL_LORA/) },
+  expect((await stack.event(run.id, 'turn.delayed')).data).toMatchObject({
+    error: { code: 'model_unavailable', message: expect.stringMatching(/finance.*MODEL_LORA/) },
   });
-  expect(tools.effects).toEqual([]);
-  await worker.stop();
-
-  stack.apps.worker = await stack.startApp('worker', { MODEL_LORA: 'finance' });
-  await stack.logged(stack.apps.worker, 'waiting for the model');
   expect(await readiness()).toEqual({ status: 503, model: 'failed' });
   hammer.set({ loras: ['finance'] });
-  await stack.logged(stack.apps.worker, 'model ready');
+  expect(await stack.ended(run.id)).toMatchObject({ state: 'succeeded' });
+  expect(await turns(run.id)).not.toContain('turn.failed');
+  expect(tools.effects).toHaveLength(1);
 });
 
 it('a server that is killed in the middle of an answer: the run ends when it is back', async () => {

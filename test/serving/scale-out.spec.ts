@@ -43,8 +43,14 @@ afterAll(async () => {
 
 describe('under load', () => {
   let load: Load;
+  /** A worker took no turns, as if no replica were there. */
+  let paused = false;
 
   beforeAll(async () => {
+    void (async () => {
+      await stack.logged('worker', 'the model is away: taking no turns');
+      paused = true;
+    })();
     load = startLoad(stack, CLIENTS, (index) => request(index % TOOLSETS));
     await load.further(SOME);
   });
@@ -92,8 +98,9 @@ describe('under load', () => {
     expect(await load.further(SOME)).toEqual([]);
   });
 
-  it('every run ends, and none has failed', async () => {
+  it('every run ends, none has failed, and no worker has paused', async () => {
     expect(await load.stop()).toEqual([]);
+    expect(paused).toBe(false);
   });
 });
 

@@ -12,8 +12,8 @@ export interface Repository {
 
 /** What goes wrong with a file's bytes. `cut`, `hold` and `busy` happen once. */
 export type Fault =
-  /** The connection breaks after so many bytes. */
-  | { readonly kind: 'cut'; readonly after: number }
+  /** The connection breaks after so many bytes. Where an ETag is named, also as undefined, it is sent then. */
+  | { readonly kind: 'cut'; readonly after: number; readonly etag?: string | undefined }
   /** Nothing comes any more after so many bytes. */
   | { readonly kind: 'hold'; readonly after: number }
   /** HTTP 503. */
@@ -186,7 +186,7 @@ function sendFile(
   const bytes = Buffer.from(whole);
   if (fault?.kind === 'damaged')
     bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
-  const etag = fault?.kind === 'changed' ? fault.etag : `"${sha256(whole)}"`;
+  const etag = fault !== undefined && 'etag' in fault ? fault.etag : `"${sha256(whole)}"`;
   const { range, 'if-range': ifRange } = request.headers;
   const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(range ?? '') ?? [];
   const isPart =
@@ -200,7 +200,7 @@ function sendFile(
     return;
   }
   response.writeHead(isPart ? 206 : 200, {
-    etag,
+    ...(etag !== undefined && { etag }),
     'content-length': end - start,
     ...(isPart && { 'content-range': `bytes ${start}-${end - 1}/${bytes.length}` }),
   });

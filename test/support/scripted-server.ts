@@ -14,6 +14,8 @@ export interface ScriptedServer {
   /** http://127.0.0.1:PORT */
   readonly url: string;
   readonly requests: readonly SeenRequest[];
+  /** How many there were. */
+  readonly connections: number;
   close(): Promise<void>;
 }
 
@@ -29,11 +31,18 @@ export async function startScriptedServer(
       return answer(seen, response);
     });
   });
+  let connections = 0;
+  server.on('connection', () => {
+    connections += 1;
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
+    get connections() {
+      return connections;
+    },
     async close() {
       server.close();
       server.closeAllConnections();

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { addModel, openStore } from '#libs/models';
+import { addModel, type Store } from '#libs/models';
 import { untilInterrupted } from './models-interruption.js';
 import {
   adapterChoices,
@@ -14,7 +14,7 @@ interface AddChoice extends ModelChoice {
   json?: true;
 }
 
-export function addModelsAdd(models: Command): void {
+export function addModelsAdd(models: Command, store: Store): void {
   const command = models
     .command('add')
     .description('Make an entry of a GGUF file or a folder of safetensors of this machine.')
@@ -22,13 +22,13 @@ export function addModelsAdd(models: Command): void {
     .option('--name <name>', 'the name of the model; default: that of the file or folder')
     .option('--copy', 'copy the files into the store')
     .option('--json', 'the entry as JSON');
-  withModelOptions(command).action(add);
+  withModelOptions(command).action((path: string, choice: AddChoice) => add(store, path, choice));
 }
 
-async function add(path: string, choice: AddChoice): Promise<void> {
+async function add(store: Store, path: string, choice: AddChoice): Promise<void> {
   const { entry, isNew } = await untilInterrupted((signal) =>
     addModel(path, {
-      store: openStore(),
+      store,
       name: choice.name,
       copy: choice.copy ?? false,
       choices: cardChoices(choice),
@@ -37,5 +37,5 @@ async function add(path: string, choice: AddChoice): Promise<void> {
       onWait: (owner) => console.error(`waiting for ${owner}, which works on that entry`),
     }),
   );
-  await announce(entry, isNew, choice);
+  await announce(store, entry, isNew, choice);
 }

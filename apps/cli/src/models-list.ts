@@ -1,19 +1,22 @@
 import type { Command } from 'commander';
-import { openStore } from '#libs/models';
+import type { Store } from '#libs/models';
 import { bytesText, entryJson, printJson, sizeOf, table } from './models-text.js';
 
-export function addModelsList(models: Command): void {
+interface ListChoice {
+  json?: true;
+}
+
+export function addModelsList(models: Command, store: Store): void {
   models
     .command('list')
     .description(
       'Show the models of this machine; an asterisk marks the one that `npm start` takes.',
     )
     .option('--json', 'one JSON object {folder, used, models, unfinished}')
-    .action(listModels);
+    .action((choice: ListChoice) => listModels(store, choice));
 }
 
-async function listModels({ json }: { json?: true }): Promise<void> {
-  const store = openStore();
+async function listModels(store: Store, { json }: ListChoice): Promise<void> {
   const [listed, used, unfinished] = await Promise.all([
     store.list(),
     store.usedName(),
@@ -30,6 +33,7 @@ async function listModels({ json }: { json?: true }): Promise<void> {
     });
     return;
   }
+  const isGone = used !== undefined && listed.every(({ name }) => name !== used);
   const mark = (name: string | undefined) => (name === used ? '*' : '');
   const rows = listed.map((item) => {
     if ('fault' in item) return [mark(item.name), item.name, 'damaged', '', '', '', ''];
@@ -43,8 +47,10 @@ async function listModels({ json }: { json?: true }): Promise<void> {
       ['', 'NAME', 'FORMAT', 'SIZE', 'FLAVOUR', 'CONTEXT', 'LICENCE'],
       [mark(undefined), 'default', 'in the box', '', '', '', ''],
       ...rows,
+      ...(isGone ? [['*', used, 'gone', '', '', '', '']] : []),
       ...unfinished.map((name) => ['', name, 'unfinished', '', '', '', '']),
     ]),
   );
+  if (isGone) console.error(`${used} is used, and gone: choose another with \`models use\``);
   for (const item of listed) if ('fault' in item) console.error(item.fault);
 }

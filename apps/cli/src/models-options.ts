@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SERVING_FLAVOURS, type ServingFlavour } from '#libs/hammer';
-import type { AdapterChoices, CardChoices } from '#libs/models';
+import { type AdapterChoices, type CardChoices, MOST_STOPS } from '#libs/models';
 
 /** What can be said of a model instead of what is read from it; for `pull` and `add`. */
 export interface ModelChoice {
@@ -19,7 +20,7 @@ export function withModelOptions(command: Command): Command {
     .addOption(
       new Option(
         '--flavour <flavour>',
-        'the prompt; default: by the name for a Hammer model, else compact',
+        'the prompt; default: by its names for a Hammer model, else compact',
       ).choices(SERVING_FLAVOURS),
     )
     .option(
@@ -27,7 +28,7 @@ export function withModelOptions(command: Command): Command {
       'tokens that prompt and answer may take together; default: 16384 for safetensors, 8192 for GGUF, or what it was trained for',
       numberFrom(256, 10_000_000),
     )
-    .option('--stop <text>', 'a text that ends an answer; may be repeated', collect)
+    .option('--stop <text>', 'a text that ends an answer; may be repeated', addStop)
     .option('--mask-trained', 'it was trained on masked names; default: so for Hammer models')
     .option('--no-mask-trained', 'it was not')
     .option('--max-calls <n>', 'most calls of an answer; default: 8', numberFrom(1, 64))
@@ -62,8 +63,14 @@ export function adapterChoices(choice: ModelChoice): AdapterChoices {
 function readAdapter(text: string, earlier: AdapterChoices = { named: {} }): AdapterChoices {
   const [, name, path] = /^([A-Za-z0-9][\w.-]*)=(.+)$/.exec(text) ?? [];
   if (name !== undefined && path !== undefined) {
-    if (name in earlier.named) throw new InvalidArgumentError(`There are two adapters ${name}.`);
+    if (Object.hasOwn(earlier.named, name))
+      throw new InvalidArgumentError(`There are two adapters ${name}.`);
     return { ...earlier, named: { ...earlier.named, [name]: path } };
+  }
+  if (text === '' || (text.includes('=') && !existsSync(text))) {
+    throw new InvalidArgumentError(
+      'It must be PATH or NAME=PATH; a name has letters, digits, dots, dashes and underscores.',
+    );
   }
   if (earlier.always !== undefined) {
     throw new InvalidArgumentError('One adapter can always be applied; give the others names.');
@@ -71,8 +78,16 @@ function readAdapter(text: string, earlier: AdapterChoices = { named: {} }): Ada
   return { ...earlier, always: text };
 }
 
-function collect(text: string, earlier: string[] = []): string[] {
+function addStop(text: string, earlier: string[] = []): string[] {
+  if (text === '') throw new InvalidArgumentError('It must not be empty.');
+  if (earlier.length === MOST_STOPS) throw new InvalidArgumentError(`Give at most ${MOST_STOPS}.`);
   return [...earlier, text];
+}
+
+/** The name of a model, as an argument. */
+export function readName(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It must not be empty.');
+  return text;
 }
 
 function numberFrom(least: number, most: number): (text: string) => number {

@@ -4,13 +4,13 @@ import {
   type Licence,
   openHttp,
   openHub,
-  openStore,
   parseReference,
   planPull,
   PUBLIC_HUB,
   pull,
   type PullPlan,
   requireAccepted,
+  type Store,
 } from '#libs/models';
 import { untilInterrupted } from './models-interruption.js';
 import {
@@ -24,12 +24,11 @@ import { announce } from './models-show.js';
 import { bytesText } from './models-text.js';
 
 interface PullChoice extends ModelChoice {
-  file?: string;
   acceptLicence?: true;
   json?: true;
 }
 
-export function addModelsPull(models: Command): void {
+export function addModelsPull(models: Command, store: Store, env: NodeJS.ProcessEnv): void {
   const command = models
     .command('pull')
     .description(
@@ -40,7 +39,6 @@ export function addModelsPull(models: Command): void {
       '<model>',
       'ORG/NAME, with @REVISION, with :FILE.gguf or :Q4_K_M; or the URL of a page of the hub or of a GGUF file',
     )
-    .option('--file <path>', 'the GGUF file to take, as after a colon')
     .option('--name <name>', 'the name of the entry; default: that of the repository or file')
     .option('--accept-licence', 'you accept the licence that is shown')
     .option('--json', 'the entry as JSON')
@@ -48,13 +46,20 @@ export function addModelsPull(models: Command): void {
       'after',
       '\nHF_ENDPOINT names another hub, HF_TOKEN is for gated and private models, HAMMERLINE_MODELS is where models are kept.',
     );
-  withModelOptions(command).action(pullModel);
+  withModelOptions(command).action((text: string, choice: PullChoice) =>
+    pullModel(store, env, text, choice),
+  );
 }
 
-async function pullModel(text: string, choice: PullChoice): Promise<void> {
-  const endpoint = readEndpoint();
-  const token = process.env['HF_TOKEN']?.trim() || undefined;
-  const reference = parseReference(withFile(text, choice.file), endpoint);
+async function pullModel(
+  store: Store,
+  env: NodeJS.ProcessEnv,
+  text: string,
+  choice: PullChoice,
+): Promise<void> {
+  const endpoint = readEndpoint(env);
+  const token = env['HF_TOKEN']?.trim() || undefined;
+  const reference = parseReference(text, endpoint);
   const http = openHttp({ token, tokenOrigin: new URL(endpoint).origin });
   try {
     await untilInterrupted(async (signal) => {
@@ -65,7 +70,7 @@ async function pullModel(text: string, choice: PullChoice): Promise<void> {
       const progress = new Progress(name, plan.bytes);
       try {
         const { entry, isNew } = await pull(plan, {
-          store: openStore(),
+          store,
           http,
           name,
           choices: cardChoices(choice),
@@ -75,7 +80,7 @@ async function pullModel(text: string, choice: PullChoice): Promise<void> {
           onWait: (owner) => console.error(`${name} is being fetched by ${owner}: waiting for it`),
         });
         progress.end();
-        await announce(entry, isNew, choice);
+        await announce(store, entry, isNew, choice);
       } finally {
         progress.end();
       }
@@ -85,24 +90,13 @@ async function pullModel(text: string, choice: PullChoice): Promise<void> {
   }
 }
 
-function readEndpoint(): string {
-  const endpoint = process.env['HF_ENDPOINT'] || PUBLIC_HUB;
+function readEndpoint(env: NodeJS.ProcessEnv): string {
+  const endpoint = env['HF_ENDPOINT'] || PUBLIC_HUB;
   if (/^https?:/.test(endpoint) && URL.canParse(endpoint)) return endpoint;
   throw new HammerlineError(
     'invalid_request',
     `HF_ENDPOINT is ${JSON.stringify(endpoint)}: it must be an http(s) URL`,
   );
-}
-
-function withFile(text: string, file: string | undefined): string {
-  if (file === undefined) return text;
-  if (/^https?:/i.test(text) || text.includes(':')) {
-    throw new HammerlineError(
-      'invalid_request',
-      `--file goes with ORG/NAME alone, not with ${text}`,
-    );
-  }
-  return `${text}:${file}`;
 }
 
 /** On stderr, as a script may read the answer. */

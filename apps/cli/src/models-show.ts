@@ -1,26 +1,33 @@
-import { type Command, Option } from 'commander';
-import { HammerlineError } from '#libs/contracts';
-import { type Entry, openStore } from '#libs/models';
+import type { Command } from 'commander';
+import type { Entry, Store } from '#libs/models';
+import { readName } from './models-options.js';
 import { bytesText, entryJson, printJson, sizeOf, table } from './models-text.js';
 
-export function addModelsShow(models: Command): void {
+interface ShowChoice {
+  used?: true;
+  json?: true;
+}
+
+export function addModelsShow(models: Command, store: Store): void {
   models
     .command('show')
     .description('Show all that is known of a model.')
-    .argument('[name]', 'as `models list` shows it')
-    .addOption(new Option('--used', 'the one that `npm start` takes'))
+    .argument('[name]', 'as `models list` shows it', readName)
+    .option('--used', 'the one that `npm start` takes')
     .option('--json', 'the entry as JSON; null for the model in the box')
-    .action(showModel);
+    .action((name: string | undefined, choice: ShowChoice, command: Command) => {
+      if ((name === undefined) === (choice.used === undefined)) {
+        command.error('error: name one model, or give --used');
+      }
+      return showModel(store, name, choice);
+    });
 }
 
 async function showModel(
+  store: Store,
   name: string | undefined,
-  { used: wantsUsed, json }: { used?: true; json?: true },
+  { json }: ShowChoice,
 ): Promise<void> {
-  if ((name === undefined) === (wantsUsed === undefined)) {
-    throw new HammerlineError('invalid_request', 'name one model, or give --used');
-  }
-  const store = openStore();
   const used = await store.usedName();
   const entry =
     name === undefined
@@ -35,12 +42,19 @@ async function showModel(
 
 /** What `pull` and `add` say when they are done. */
 export async function announce(
+  store: Store,
   entry: Entry,
   isNew: boolean,
-  { json }: { json?: true },
+  { flavour, json }: { flavour?: string; json?: true },
 ): Promise<void> {
+  if (isNew && flavour === undefined && entry.card.flavour === 'compact') {
+    console.error(
+      `${entry.name} is no Hammer model by any of its names, so it is asked with the prompt \`compact\`. If it is one, ` +
+        'remove it and give --flavour',
+    );
+  }
   if (json) {
-    printJson(entryJson(entry, (await openStore().usedName()) === entry.name));
+    printJson(entryJson(entry, (await store.usedName()) === entry.name));
     return;
   }
   console.log(isNew ? `${entry.name} is there.` : `${entry.name} was there already.`);

@@ -1,43 +1,45 @@
-import { type Command, Option } from 'commander';
-import { HammerlineError } from '#libs/contracts';
-import { linkCpuModel, openStore } from '#libs/models';
+import type { Command } from 'commander';
+import { renewCpuModel, type Store } from '#libs/models';
+import { untilInterrupted } from './models-interruption.js';
+import { readName } from './models-options.js';
 import { entryJson, printJson } from './models-text.js';
 
-export function addModelsUse(models: Command): void {
+interface UseChoice {
+  json?: true;
+}
+
+interface RemoveChoice {
+  force?: boolean;
+  json?: true;
+}
+
+export function addModelsUse(models: Command, store: Store): void {
   models
     .command('use')
     .description('Choose the model that `npm start` takes; `default` is the one in the box.')
-    .argument('[name]', 'as `models list` shows it')
-    .addOption(new Option('--default', 'the model in the box'))
+    .argument('<name>', 'as `models list` shows it, or `default`', readName)
     .option('--json', 'the entry as JSON; null for the model in the box')
-    .action(useModel);
+    .action((name: string, choice: UseChoice) => useModel(store, name, choice));
 }
 
-export function addModelsRemove(models: Command): void {
+export function addModelsRemove(models: Command, store: Store): void {
   models
     .command('remove')
     .description(
       'Delete a model, or what an unfinished pull left. Files that were added without --copy stay where they are.',
     )
-    .argument('<name>', 'as `models list` shows it')
+    .argument('<name>', 'as `models list` shows it', readName)
     .option('--force', 'also the used one: the model in the box is used then')
     .option('--json', 'one JSON object {removed}')
-    .action(removeModel);
+    .action((name: string, choice: RemoveChoice) => removeModel(store, name, choice));
 }
 
-async function useModel(
-  name: string | undefined,
-  { default: wantsDefault, json }: { default?: true; json?: true },
-): Promise<void> {
-  if ((name === undefined) === (wantsDefault === undefined)) {
-    throw new HammerlineError('invalid_request', 'name one model, or give --default');
-  }
-  const store = openStore();
-  const chosen = wantsDefault || name === 'default' ? undefined : name;
+async function useModel(store: Store, name: string, { json }: UseChoice): Promise<void> {
+  const chosen = name === 'default' ? undefined : name;
   const entry = chosen === undefined ? undefined : await store.read(chosen);
   await store.use(chosen);
-  // The program that serves it is this checkout's from now on, also if it was another's or has moved.
-  if (entry?.format === 'gguf') linkCpuModel(entry.tritonRepository);
+  // The program that serves it is this checkout's as it is now, also if it was another's, or has moved or changed.
+  if (entry?.format === 'gguf') await renewCpuModel(entry.tritonRepository, entry.card);
   if (json) printJson(entry === undefined ? null : entryJson(entry, true));
   else if (entry === undefined) console.log('The model in the box is used.');
   else {
@@ -49,10 +51,12 @@ async function useModel(
 }
 
 async function removeModel(
+  store: Store,
   name: string,
-  { force = false, json }: { force?: boolean; json?: true },
+  { force = false, json }: RemoveChoice,
 ): Promise<void> {
-  await openStore().remove(name, { force });
+  const onWait = (owner: string) => console.error(`waiting for ${owner}, which works on ${name}`);
+  await untilInterrupted((signal) => store.remove(name, { force, signal, onWait }));
   if (json) printJson({ removed: name });
   else console.log(`${name} is gone.`);
 }

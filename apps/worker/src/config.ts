@@ -32,6 +32,8 @@ export const WorkerConfig = ServiceConfig.extend({
   MODEL_CARD: z.string().optional(),
   /** Name of a LoRA adapter that the server has. */
   MODEL_LORA: z.string().optional(),
+  /** How long an answer of a server may be silent, the wait for its first token included. */
+  MODEL_STALL_MS: z.coerce.number().int().min(100).max(180_000).default(120_000),
   GUIDED_DECODING: z.enum(GUIDED_DECODING).default('auto'),
   /** Addresses separated by commas: grpc://, grpcs://, http:// or https://. One name with many addresses is many servers. */
   TRITON_URL: z.string().optional(),

@@ -122,7 +122,7 @@ describe('resolveCalls', () => {
 
   it('does not read or repair an answer that was cut short', async () => {
     const { model, asked } = scripted([right, 1, 'length']);
-    expect((await failureOf(model)).message).toContain('512 tokens');
+    expect((await failureOf(model)).message).toContain('did not end within 1 tokens');
     expect(asked).toHaveLength(1);
   });
 

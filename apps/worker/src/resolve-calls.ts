@@ -105,7 +105,7 @@ function ask({ model, toolset, messages, repair, signal }: Question) {
     });
     if (generation.finishReason === 'length') {
       // Not read, as the model may have meant to write more, and not repaired: it would run on again.
-      const message = `The model's answer did not end within ${MAX_ANSWER_TOKENS} tokens.`;
+      const message = `The model's answer did not end within ${generation.usage.outputTokens} tokens.`;
       throw new HammerlineError('invalid_call', message);
     }
     const answer = toolset.read(generation.text);

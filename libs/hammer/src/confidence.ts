@@ -1,4 +1,7 @@
-/** A generated token and the natural logarithm of its probability among the tokens that the grammar allowed. */
+/**
+ * A generated token and the natural logarithm of its probability: of some servers (vLLM) among the tokens that the grammar
+ * allowed, of others (llama.cpp) among all.
+ */
 export interface ScoredToken {
   readonly text: string;
   readonly logprob: number;

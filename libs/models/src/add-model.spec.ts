@@ -131,6 +131,44 @@ describe('addModel', () => {
     await expect(add(path, options())).rejects.toThrow(said);
   });
 
+  it.each<[string, string, string, string]>([
+    ['its file', 'Hammer2.1-0.5b.gguf', 'h', 'bfcl-2.1'],
+    ['its header', 'model.gguf', 'Hammer2.0 7b', 'bfcl-2.0'],
+    ['the name that is given, where nothing else says', 'model.gguf', 'h', 'compact'],
+  ])('knows a Hammer model by %s', async (_, file, header, flavour) => {
+    await write({ [file]: hammerGguf(header) });
+    const { entry } = await add(file, { name: 'prod' });
+    expect(entry.card).toMatchObject({
+      name: 'prod',
+      flavour,
+      maskTrained: flavour !== 'compact',
+    });
+  });
+
+  it('refuses other adapters, and a copy, where the entry has none', async () => {
+    const adapter = ggufFile({ 'general.type': 'adapter' });
+    await write({ 'h.gguf': hammerGguf('h'), 'a.gguf': adapter, 'b.gguf': adapter });
+    const named = (path: string) => ({ named: { office: join(folder, path) } });
+    await add('h.gguf', { adapters: named('a.gguf') });
+    await expect(add('h.gguf')).resolves.toMatchObject({ isNew: false });
+    await expect(add('h.gguf', { adapters: named('a.gguf') })).resolves.toMatchObject({
+      isNew: false,
+    });
+    const others: Partial<AddOptions>[] = [
+      { adapters: named('b.gguf') },
+      { adapters: { always: join(folder, 'a.gguf'), named: {} } },
+      { copy: true },
+    ];
+    for (const other of others) {
+      await expect(add('h.gguf', other)).rejects.toThrow('with other settings');
+    }
+  });
+
+  it('says what to do with a folder of that name that is no entry', async () => {
+    await write({ 'h.gguf': hammerGguf('h'), 'store/h/other.txt': '' });
+    await expect(add('h.gguf')).rejects.toThrow(/no entry\.json.*models remove/);
+  });
+
   it('refuses a name that is taken, and finds the same model there', async () => {
     await write({ 'h.gguf': hammerGguf('h'), 'other.gguf': hammerGguf('other') });
     await expect(add('h.gguf')).resolves.toMatchObject({ isNew: true });

@@ -17,7 +17,7 @@ import { licenceOf } from './licence.js';
 import { placeEntry } from './place-entry.js';
 import { type AdapterChoices, leftInPlace, readAdapters } from './read-adapters.js';
 import { type CardChoices, readCard } from './read-card.js';
-import { readGgufAs, readSafetensorsTraits } from './read-traits.js';
+import { readGgufTraits, readSafetensorsTraits } from './read-traits.js';
 import type { Store } from './store.js';
 
 export interface AddOptions {
@@ -47,28 +47,26 @@ export async function addModel(
   const { format, folder, files } = local;
   const adapters = await readAdapters(format, options.adapters);
   const weightsOf = (base: string) => (format === 'gguf' ? join(base, files[0] ?? '') : base);
-  const gguf = format === 'gguf' ? await readGgufAs('model', weightsOf(folder)) : undefined;
+  const gguf = format === 'gguf' ? await readGgufTraits(weightsOf(folder)) : undefined;
   const traits = gguf ?? (await readSafetensorsTraits(folder));
   const name = options.name ?? local.name;
-  const card = readCard(name, format, traits, choices);
+  const aliases = [local.name, gguf?.name];
+  const card = readCard({ ...traits, name, aliases, format }, choices);
+  const names = [...aliases, name].flatMap((alias) => alias ?? []);
+  const { id, link } = licenceOf(names, { ids: gguf?.licence === undefined ? [] : [gguf.licence] });
   const source = { kind: 'path' as const, path: resolve(path) };
-  return placeEntry({ store, name, source, choices, signal, onWait }, async (unfinished) => {
+  const place = { store, name, source, choices, adapters, holdsWeights: copy, hashes: {}, signal };
+  return placeEntry({ ...place, onWait }, async (unfinished, untilLost) => {
     const target = join(unfinished, 'files');
-    const { files: adapterFiles, loraRanks, ...applied } = adapters;
-    const { id, link } = licenceOf(name, { id: gguf?.licence });
     const kept = copy
-      ? await copyAll(folder, files, target, signal)
+      ? await copyAll(folder, files, target, untilLost)
       : await Promise.all(files.map((file) => leftInPlace(join(folder, file))));
     return {
-      loraRanks,
-      record: {
-        card,
-        format,
-        weights: weightsOf(copy ? target : folder),
-        ...applied,
-        licence: { id, link, accepted: null },
-        files: [...kept, ...adapterFiles],
-      },
+      card,
+      format,
+      weights: weightsOf(copy ? target : folder),
+      licence: { id, link, accepted: null },
+      files: kept,
     };
   });
 }

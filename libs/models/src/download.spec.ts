@@ -3,11 +3,16 @@ import { existsSync, statSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Dispatcher } from 'undici';
 import { HammerlineError } from '#libs/contracts';
 import { type HubServer, startHub } from '../../../test/support/hub-server.js';
 import { download, type Wanted } from './download.js';
 import { type Http, openHttp } from './http.js';
+
+// Tries come at once.
+vi.mock('node:timers/promises', () => ({ setTimeout: () => Promise.resolve() }));
 
 const PATH = 'model.safetensors';
 const SMALL = 'config.json';
@@ -33,10 +38,10 @@ function wanted(more: Partial<Wanted> = {}): Wanted {
   return { url, path: PATH, bytes: content.length, sha256, ...more };
 }
 
-async function fetchIt(want = wanted(), signal = new AbortController().signal) {
+async function fetchIt(want = wanted(), signal = new AbortController().signal, by = http) {
   let bytes = 0;
   const hash = await download(want, join(folder, want.path), {
-    http,
+    http: by,
     signal,
     onBytes: (count) => (bytes += count),
     refusal: (answer) => {
@@ -58,7 +63,7 @@ const sizeOf = (file: string) => statSync(join(folder, file), { throwIfNoEntry: 
 describe('download', () => {
   it('fetches a file, follows its redirect and tells each byte', async () => {
     await expect(fetchIt()).resolves.toEqual({ hash: sha256, bytes: content.length });
-    expect(await readFile(join(folder, PATH))).toEqual(content);
+    expect(content.equals(await readFile(join(folder, PATH)))).toBe(true);
     expect(existsSync(join(folder, `${PATH}.part`))).toBe(false);
   });
 
@@ -107,6 +112,30 @@ describe('download', () => {
     await expect(fetchIt()).resolves.toEqual({ hash: sha256, bytes: content.length });
     expect(starts()).toEqual([0, 3_000_000]);
     expect(hub.asked.at(-1)?.headers['if-range']).toBe(`"${sha256}"`);
+  });
+
+  it('gives up on a server that begins anew each time and never gets further', async () => {
+    let asked = 0;
+    const broken: Http = {
+      ...http,
+      get: () => {
+        asked += 1;
+        const chunks = [content.subarray(0, 1_000), content.subarray(1_000, 2_000)];
+        const body = Readable.from(chunks) as Dispatcher.ResponseData['body'];
+        return Promise.resolve({ status: 200, headers: {}, body });
+      },
+    };
+    await expect(fetchIt(wanted(), undefined, broken)).rejects.toThrow('ended after 2000');
+    expect(asked).toBe(9);
+  });
+
+  it.each([
+    ['weak ETag', 'W/"1"'],
+    ['no ETag', undefined],
+  ])('starts anew where nothing would tell another version: %s', async (_, etag) => {
+    hub.faults.set(PATH, { kind: 'cut', after: 3_000_000, etag });
+    await expect(fetchIt(wanted({ sha256: undefined }))).resolves.toMatchObject({ hash: sha256 });
+    expect(starts()).toEqual([0, 0]);
   });
 
   it.each([{ kind: 'no-range' }, { kind: 'changed', etag: '"other"' }] as const)(

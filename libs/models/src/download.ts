@@ -29,7 +29,7 @@ const TRIES = 9;
 /**
  * Fetches one file to `target`, which appears when it is whole and its hash is right. What came before a broken
  * connection, or before the process was killed, stays beside it as `.part` and is not fetched again, if the server still
- * has the same file (its ETag).
+ * has the same file: by its ETag, or by the hash of the whole.
  *
  * @returns the file's SHA-256
  * @throws HammerlineError `unavailable` for a server that does not bring it, `model_unavailable` for wrong content, which
@@ -47,8 +47,16 @@ export async function download(
   }
   const part = `${target}.part`;
   await mkdir(dirname(part), { recursive: true });
-  onBytes((await sizeOf(part)) ?? 0);
-  await persist(TRIES, signal, (progressed) => fetchRest(wanted, part, progressed, options));
+  let furthest = (await sizeOf(part)) ?? 0;
+  onBytes(furthest);
+  await persist(TRIES, signal, (progressed) => {
+    const reached = (offset: number) => {
+      // A server that begins anew each time, and never gets further, brings nothing.
+      if (offset > furthest) progressed();
+      furthest = Math.max(furthest, offset);
+    };
+    return fetchRest(wanted, part, reached, options);
+  });
   const sha256 = await verify(wanted, part, signal);
   await rename(part, target);
   await rm(etagFile(part), { force: true });
@@ -59,17 +67,20 @@ export async function download(
 async function fetchRest(
   wanted: Wanted,
   part: string,
-  progressed: () => void,
+  reached: (offset: number) => void,
   { http, signal, onBytes, refusal }: DownloadOptions,
 ): Promise<void> {
   const found = await sizeOf(part);
   if (found === wanted.bytes) return;
-  const have = found ?? 0;
-  if (have > wanted.bytes) {
+  const etag = await readFile(etagFile(part), 'utf8').catch(() => undefined);
+  const hasHash = wanted.sha256 !== undefined || wanted.blobSha1 !== undefined;
+  let have = found ?? 0;
+  // Nothing would tell that the rest is of another version.
+  if (have > wanted.bytes || (have > 0 && etag === undefined && !hasHash)) {
     await startAnew(part, have, onBytes);
-    throw new Interrupted(`${wanted.path}: there was more than the file holds`);
+    have = 0;
   }
-  const answer = await http.get(wanted.url, { signal, headers: await rangeHeaders(part, have) });
+  const answer = await http.get(wanted.url, { signal, headers: rangeHeaders(have, etag) });
   const { status, body } = answer;
   if (status === 416) {
     body.destroy();
@@ -85,7 +96,7 @@ async function fetchRest(
   }
   if (start === 0 && have > 0) await startAnew(part, have, onBytes);
   if (start === 0) await keepEtag(part, answer);
-  await append(wanted, part, start, answer, progressed, onBytes, signal);
+  await append(wanted, part, start, answer, reached, onBytes, signal);
 }
 
 async function append(
@@ -93,7 +104,7 @@ async function append(
   part: string,
   start: number,
   { body }: Answer,
-  progressed: () => void,
+  reached: (offset: number) => void,
   onBytes: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -110,7 +121,7 @@ async function append(
       await file.appendFile(chunk);
       have += chunk.length;
       onBytes(chunk.length);
-      progressed();
+      reached(have);
     }
     await file.sync();
   } catch (cause) {
@@ -129,9 +140,8 @@ async function append(
 }
 
 /** With the ETag of the first part, so that a changed file is sent from its beginning. */
-async function rangeHeaders(part: string, have: number): Promise<Record<string, string>> {
+function rangeHeaders(have: number, etag: string | undefined): Record<string, string> {
   if (have === 0) return {};
-  const etag = await readFile(etagFile(part), 'utf8').catch(() => undefined);
   return { range: `bytes=${have}-`, ...(etag !== undefined && { 'if-range': etag }) };
 }
 

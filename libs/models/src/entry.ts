@@ -73,7 +73,7 @@ export interface Entry extends EntryRecord {
   readonly tritonRepository: string;
 }
 
-export const ENTRY_FILE = 'entry.json';
+const ENTRY_FILE = 'entry.json';
 
 /**
  * Reads an entry from its folder.
@@ -119,7 +119,8 @@ async function readRecord(folder: string): Promise<string> {
   } catch (cause) {
     throw new HammerlineError(
       'model_unavailable',
-      `there is no model in ${folder}: \`hammerline models list\` shows what there is`,
+      `there is no model in ${folder}, as it has no ${ENTRY_FILE}: \`hammerline models list\` shows what there is, and ` +
+        '`hammerline models remove` clears what is damaged',
       { retryable: false, cause },
     );
   }

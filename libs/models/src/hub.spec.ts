@@ -41,7 +41,12 @@ const TREE = `/hub/api/models/a/b/tree/${COMMIT}?recursive=true`;
 
 describe('model', () => {
   it('takes what the hub says, and nothing that steers a terminal', async () => {
-    const cardData = { license: ['other', 'mit'], license_name: 'x\u001B[2J', license_link: 5 };
+    const cardData = {
+      license: ['other', 'mit'],
+      license_name: 'x\u001B[2J',
+      license_link: 5,
+      base_model: 'MadeAgents/Hammer2.1-1.5b',
+    };
     const lfs = { oid: 'b'.repeat(64), size: 9, pointerSize: 3 };
     const { found } = await lookUp({
       [INFO]: { body: { sha: COMMIT, cardData } },
@@ -55,7 +60,8 @@ describe('model', () => {
     await expect(found).resolves.toEqual({
       repository: 'a/b',
       commit: COMMIT,
-      licence: { id: 'other', name: 'x[2J', link: undefined },
+      licence: { ids: ['x[2J', 'mit'], link: undefined },
+      madeOf: ['MadeAgents/Hammer2.1-1.5b'],
       files: [{ path: 'x.gguf', bytes: 9, sha256: lfs.oid, blobSha1: 'a'.repeat(40) }],
     });
   });

@@ -18,6 +18,8 @@ export interface HubFile {
 export interface HubModel extends Inventory<HubFile> {
   readonly commit: string;
   readonly licence: LicenceWords;
+  /** The repositories of the models that it was made of, such as the one that was quantised. */
+  readonly madeOf: readonly string[];
 }
 
 export interface Hub {
@@ -40,14 +42,20 @@ const text = z
   .optional()
   .catch(undefined);
 
+/** One, or a list of several. */
+const texts = z.preprocess(
+  (value) => (Array.isArray(value) ? value : [value]),
+  z.array(text).transform((all) => all.flatMap((one) => one ?? [])),
+);
+
 const Info = z.object({
   sha: z.string().regex(/^[0-9a-f]{6,64}$/),
   cardData: z
     .object({
-      // A list where a model has several: the first counts.
-      license: z.preprocess((value) => (Array.isArray(value) ? value[0] : value), text),
+      license: texts,
       license_name: text,
       license_link: text,
+      base_model: texts,
     })
     .nullish(),
 });
@@ -150,9 +158,10 @@ export function openHub(endpoint: string, http: Http): Hub {
         }
         page = found.next;
       }
-      const card = value.cardData;
-      const licence = { id: card?.license, name: card?.license_name, link: card?.license_link };
-      return { repository, commit: value.sha, licence, files };
+      const { license = [], license_name, license_link, base_model = [] } = value.cardData ?? {};
+      const ids = license.map((id) => (id === 'other' ? (license_name ?? id) : id));
+      const licence = { ids, link: license_link };
+      return { repository, commit: value.sha, licence, madeOf: base_model, files };
     },
     fileUrl(repository, commit, path) {
       const encoded = path.split('/').map(encodeURIComponent).join('/');

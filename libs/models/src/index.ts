@@ -1,5 +1,5 @@
 export { addModel } from './add-model.js';
-export { type Entry, readEntry } from './entry.js';
+export type { Entry } from './entry.js';
 export { openHttp } from './http.js';
 export { openHub } from './hub.js';
 export { parseReference, PUBLIC_HUB } from './hub-reference.js';
@@ -9,7 +9,6 @@ export { type PullPlan, planPull } from './plan-pull.js';
 export { pull } from './pull.js';
 export type { AdapterChoices } from './read-adapters.js';
 export type { CardChoices } from './read-card.js';
-export { type GgufHeader, readGguf } from './read-gguf.js';
-export { type LocalModel, readModelEntry } from './read-model-entry.js';
-export { openStore, usedEntry } from './store.js';
-export { linkCpuModel } from './triton-entry.js';
+export { readModelEntry } from './read-model-entry.js';
+export { modelsFolder, openStore, type Store } from './store.js';
+export { renewCpuModel } from './triton-entry.js';

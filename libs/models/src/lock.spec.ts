@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { takeAway, withLock } from './lock.js';
 
 let folder = '';
@@ -38,8 +39,40 @@ describe('withLock', () => {
   });
 
   it('takes over at once what a killed process left, whoever asks', async () => {
-    await writeFile(file, `process ${dead()} on ${hostname()}`);
+    await writeFile(file, `process ${dead()} on ${hostname()}\n1\nx`);
     await expect(mostAtOnce(4)).resolves.toBe(1);
+  });
+
+  it('takes over at once where the number belongs to another process by now', async () => {
+    await writeFile(file, `process ${process.pid} on ${hostname()}\n1\nx`);
+    await expect(mostAtOnce(4)).resolves.toBe(1);
+  });
+
+  it('never takes from a living process of this machine, however long it was stopped', async () => {
+    const stop = new AbortController();
+    const robbed = () => Promise.resolve('robbed');
+    await withLock(file, options, async () => {
+      const past = new Date(Date.now() - 3_600_000);
+      await utimes(file, past, past);
+      const onWait = () => stop.abort();
+      await expect(withLock(file, { signal: stop.signal, onWait }, robbed)).rejects.toThrow(
+        'aborted',
+      );
+    });
+    expect(stop.signal.aborted).toBe(true);
+  });
+
+  it('stops when another has it, and leaves it to that one', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const work = withLock(file, options, async (signal) => {
+      await writeFile(file, 'process 1 on elsewhere');
+      await vi.advanceTimersByTimeAsync(5_000);
+      if (!signal.aborted) await once(signal, 'abort');
+      signal.throwIfAborted();
+    });
+    await expect(work).rejects.toThrow('process 1 on elsewhere has taken this over');
+    expect(await readFile(file, 'utf8')).toBe('process 1 on elsewhere');
   });
 
   it('takes over what has not beaten for a minute', async () => {
@@ -64,13 +97,10 @@ describe('withLock', () => {
   });
 
   it('does not take away what another has put in the place of a lock that was left', async () => {
-    await writeFile(file, 'left');
-    const { ino } = await stat(file, { bigint: true });
-    await writeFile(`${file}-new`, 'new');
-    await rename(`${file}-new`, file);
-    await takeAway(file, ino);
+    await writeFile(file, 'new');
+    await takeAway(file, 'left');
     expect(await readFile(file, 'utf8')).toBe('new');
-    await takeAway(file, (await stat(file, { bigint: true })).ino);
+    await takeAway(file, 'new');
     expect(await readdir(folder)).toEqual([]);
   });
 });

@@ -4,6 +4,9 @@ import { z } from 'zod';
 /** Parameter of a Triton model's config.pbtxt that holds its card as JSON: what serves a model says how to ask it. */
 export const CARD_PARAMETER = 'hammerline_card';
 
+/** Most texts that end an answer. */
+export const MOST_STOPS = 8;
+
 /** What is known of a model before it is asked: how to prompt it, and how far its answers may be trusted. */
 export const ModelCard = z.strictObject({
   /** Shown on every result, so that nobody takes one model's answer for another's. */
@@ -15,7 +18,7 @@ export const ModelCard = z.strictObject({
   /** Tokens that prompt and answer may take together. */
   contextTokens: z.number().int().min(256),
   /** Texts that end an answer; the first is the model's own end of turn. */
-  stop: z.array(z.string().min(1)).min(1).max(8).default(['<|im_end|>']),
+  stop: z.array(z.string().min(1)).min(1).max(MOST_STOPS).default(['<|im_end|>']),
   /** Whether it answers as well with masked names, having been trained on them. */
   maskTrained: z.boolean(),
   /**

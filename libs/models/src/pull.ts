@@ -8,7 +8,7 @@ import { placeEntry } from './place-entry.js';
 import type { PullPlan } from './plan-pull.js';
 import { type AdapterChoices, readAdapters } from './read-adapters.js';
 import { type CardChoices, readCard } from './read-card.js';
-import { readGgufAs, readSafetensorsTraits } from './read-traits.js';
+import { readGgufTraits, readSafetensorsTraits } from './read-traits.js';
 import type { Store } from './store.js';
 
 export interface PullOptions {
@@ -25,6 +25,8 @@ export interface PullOptions {
 }
 
 const AT_ONCE = 4;
+/** Says what safetensors were trained for. */
+const CONFIG = 'config.json';
 
 /**
  * Fetches a model into the store. When it is broken off, what came stays, and the same pull goes on from there.
@@ -38,47 +40,61 @@ export async function pull(
   options: PullOptions,
 ): Promise<{ entry: Entry; isNew: boolean }> {
   const { store, choices, signal, onWait, name = plan.name } = options;
-  const { format, licence, model } = plan;
+  const { format, licence, model, source } = plan;
   const adapters = await readAdapters(format, options.adapters);
-  const place = { store, name, source: plan.source, choices, signal, onWait };
-  return placeEntry(place, async (folder) => {
+  const hashes = Object.fromEntries(
+    plan.files.flatMap(({ path, sha256, blobSha1 }) => {
+      const hash = sha256 ?? blobSha1;
+      return hash === undefined ? [] : [[path, hash]];
+    }),
+  );
+  const place = { store, name, source, choices, adapters, holdsWeights: true, hashes, signal };
+  return placeEntry({ ...place, onWait }, async (folder, untilLost) => {
     const target = join(folder, 'files');
+    const readCardOf = async (weights: string) => {
+      if (format === 'safetensors') {
+        const traits = await readSafetensorsTraits(target);
+        return readCard({ name: model, aliases: [model, name], format, ...traits }, choices);
+      }
+      const { name: ownName, ...traits } = await readGgufTraits(weights);
+      return readCard({ name: model, aliases: [model, ownName, name], format, ...traits }, choices);
+    };
     await requireSpace(folder, plan.bytes - (await bytesThere(plan.files, target)));
-    const hashes = await downloadAll(plan, target, options);
+    const going = { ...options, signal: untilLost };
     const weights = format === 'gguf' ? join(target, plan.files[0]?.path ?? '') : target;
-    const traits =
-      format === 'gguf' ? await readGgufAs('model', weights) : await readSafetensorsTraits(target);
-    const { files: adapterFiles, loraRanks, ...applied } = adapters;
+    const config = plan.files.find(({ path }) => path === CONFIG);
+    if (config !== undefined) {
+      // What it cannot be set to is better known before the weights are fetched.
+      await downloadAll({ ...plan, files: [config] }, target, {
+        ...going,
+        onBytes: () => undefined,
+      });
+      await readCardOf(weights);
+    }
+    const came = await downloadAll(plan, target, going);
     return {
-      loraRanks,
-      record: {
-        card: readCard(model, format, traits, choices),
-        format,
-        weights,
-        ...applied,
-        licence: {
-          id: licence.id,
-          link: licence.link,
-          accepted: licence.mustAccept ? new Date().toISOString() : null,
-        },
-        files: [
-          ...plan.files.map(({ path, bytes }, at) => ({
-            path: join(target, path),
-            bytes,
-            sha256: hashes[at] ?? '',
-          })),
-          ...adapterFiles,
-        ],
+      card: await readCardOf(weights),
+      format,
+      weights,
+      licence: {
+        id: licence.id,
+        link: licence.link,
+        accepted: licence.mustAccept ? new Date().toISOString() : null,
       },
+      files: plan.files.map(({ path, bytes }, at) => ({
+        path: join(target, path),
+        bytes,
+        sha256: came[at] ?? '',
+      })),
     };
   });
 }
 
-/** A few at once; when one fails the others are stopped. */
+/** A few at once; when one fails the others are stopped. Returns their SHA-256. */
 async function downloadAll(
-  { files, refusal }: PullPlan,
+  { files, refusal }: Pick<PullPlan, 'files' | 'refusal'>,
   target: string,
-  { http, signal, onBytes }: PullOptions,
+  { http, signal, onBytes }: Pick<PullOptions, 'http' | 'signal' | 'onBytes'>,
 ): Promise<string[]> {
   const failed = new AbortController();
   const options = { http, refusal, onBytes, signal: AbortSignal.any([signal, failed.signal]) };

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { HammerlineError, invalidRequest } from '#libs/contracts';
 import type { EntryFile } from './entry.js';
-import { readGgufAs, readLoraRank } from './read-traits.js';
+import { readLoraRank, requireGgufAdapter } from './read-traits.js';
 
 /** LoRA adapters as a user names them. */
 export interface AdapterChoices {
@@ -44,7 +44,7 @@ export async function readAdapters(
   const paths = [...(always === undefined ? [] : [resolve(always)]), ...Object.values(loras)];
   const loraRanks: number[] = [];
   for (const path of paths) {
-    if (format === 'gguf') await readGgufAs('adapter', path);
+    if (format === 'gguf') await requireGgufAdapter(path);
     else loraRanks.push(await readLoraRank(path));
   }
   return {

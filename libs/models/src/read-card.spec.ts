@@ -5,7 +5,7 @@ const hammer = { contextTokens: 32_768, endTokens: ['<|im_end|>', '<|endoftext|>
 
 describe('readCard', () => {
   it('knows a Hammer model by its name', () => {
-    expect(readCard('Hammer2.1-7b', 'safetensors', hammer)).toEqual({
+    expect(readCard({ name: 'Hammer2.1-7b', format: 'safetensors', ...hammer })).toEqual({
       name: 'Hammer2.1-7b',
       flavour: 'bfcl-2.1',
       maxCalls: 8,
@@ -17,7 +17,12 @@ describe('readCard', () => {
   });
 
   it('asks any other with our prompt, and promises nothing of it', () => {
-    const card = readCard('qwen', 'gguf', { contextTokens: 2_048, endTokens: ['</s>'] });
+    const card = readCard({
+      name: 'qwen',
+      format: 'gguf',
+      contextTokens: 2_048,
+      endTokens: ['</s>', ''],
+    });
     expect(card).toMatchObject({ flavour: 'compact', contextTokens: 2_048, maskTrained: false });
     expect(card.stop).toEqual(['<|im_end|>', '</s>']);
   });
@@ -31,12 +36,30 @@ describe('readCard', () => {
       maxCalls: 1,
       confidenceThreshold: 0.5,
     } as const;
-    const card = readCard('Hammer2.1-7b', 'gguf', hammer, choices);
+    const card = readCard({ name: 'Hammer2.1-7b', format: 'gguf', ...hammer }, choices);
     expect(card).toEqual({ name: 'Hammer2.1-7b', ...choices });
   });
 
   it('refuses a context that the model was not trained for', () => {
-    const tooLong = () => readCard('h', 'gguf', hammer, { contextTokens: 40_000 });
+    const tooLong = () =>
+      readCard({ name: 'h', format: 'gguf', ...hammer }, { contextTokens: 40_000 });
     expect(tooLong).toThrow('trained for 32768 tokens');
+  });
+
+  it.each([
+    [['Hammer2.0-7b', 'h'], 'bfcl-2.0'],
+    [['model', 'Hammer2.1 1.5b'], 'bfcl-2.1'],
+    [[undefined, 'model'], 'bfcl-1.0'],
+  ])('of %j asks the first Hammer model, then the name itself', (aliases, flavour) => {
+    const card = readCard({ name: 'Hammer-7b', aliases, format: 'gguf', ...hammer });
+    expect(card).toMatchObject({ name: 'Hammer-7b', flavour, maskTrained: true });
+  });
+
+  it('says that no card can hold a model', () => {
+    const tiny = () => readCard({ name: 'tiny', format: 'gguf', ...hammer, contextTokens: 64 });
+    expect(tiny).toThrow(/tiny.*contextTokens/);
+    const stops = Array.from({ length: 12 }, (_, at) => `<${at}>`);
+    const card = readCard({ name: 'h', format: 'gguf', ...hammer, endTokens: stops });
+    expect(card.stop).toHaveLength(8);
   });
 });

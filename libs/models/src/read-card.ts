@@ -1,6 +1,6 @@
 import { invalidRequest } from '#libs/contracts';
 import { flavourOf, type ServingFlavour } from '#libs/hammer';
-import { ModelCard } from './model-card.js';
+import { ModelCard, MOST_STOPS } from './model-card.js';
 
 /** What the weights say of themselves. */
 export interface Traits {
@@ -30,23 +30,27 @@ const USUAL_CONTEXT = { safetensors: 16_384, gguf: 8_192 };
 /** Every flavour writes its turns so, whatever else a tokenizer calls its end. */
 const TURN_END = '<|im_end|>';
 
+/** What a model is called, and what its weights say. */
+export interface CardSource extends Traits {
+  readonly name: string;
+  /** Its other names, such as its file's; the first of a Hammer model decides on the prompt. */
+  readonly aliases?: readonly (string | undefined)[];
+  readonly format: 'gguf' | 'safetensors';
+}
+
 /**
- * The card of a model from its name, its weights and the user's word, which counts most.
+ * The card of a model from its names, its weights and the user's word, which counts most.
  *
  * A model that is no Hammer gets the prompt `compact`. None was calibrated here, so a call with an effect needs approval
  * unless the user gives a threshold.
  *
- * @throws HammerlineError `invalid_request` for a choice that the model cannot keep
+ * @throws HammerlineError `invalid_request` for a choice that the model cannot keep, or a model that no card can hold
  */
-export function readCard(
-  name: string,
-  format: 'gguf' | 'safetensors',
-  traits: Traits,
-  choices: CardChoices = {},
-): ModelCard {
-  const known = flavourOf(name);
+export function readCard(source: CardSource, choices: CardChoices = {}): ModelCard {
+  const { name, aliases = [], format, endTokens } = source;
+  const known = [...aliases, name].map((alias) => flavourOf(alias ?? '')).find(Boolean);
   const flavour = choices.flavour ?? known ?? 'compact';
-  const trained = traits.contextTokens ?? Infinity;
+  const trained = source.contextTokens ?? Infinity;
   if (choices.contextTokens !== undefined && choices.contextTokens > trained) {
     throw invalidRequest({
       pointer: '--context',
@@ -54,15 +58,22 @@ export function readCard(
       mend: `give at most ${trained}`,
     });
   }
-  const stop = choices.stop ?? [...new Set([TURN_END, ...traits.endTokens])];
-  return ModelCard.parse({
+  const ends = [...new Set([TURN_END, ...endTokens])].filter(Boolean).slice(0, MOST_STOPS);
+  const card = ModelCard.safeParse({
     name: name.slice(0, 128),
     flavour,
     maxCalls: choices.maxCalls,
     contextTokens: choices.contextTokens ?? Math.min(trained, USUAL_CONTEXT[format]),
-    stop: stop.slice(0, 8),
+    stop: choices.stop ?? ends,
     // All Hammer models were.
     maskTrained: choices.maskTrained ?? (known !== undefined || flavour !== 'compact'),
     confidenceThreshold: choices.confidenceThreshold,
+  });
+  if (card.success) return card.data;
+  const faults = card.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  throw invalidRequest({
+    pointer: name,
+    detail: `its card cannot be written (${faults.join('; ')})`,
+    mend: 'give what fits with the options of `hammerline models`, or take another model',
   });
 }

@@ -25,7 +25,6 @@ describe('readGguf', () => {
       type: 'model',
       name: 'Hammer2.1 1.5b',
       licence: 'cc-by-nc-4.0',
-      licenceLink: undefined,
       contextTokens: 32_768,
       endToken: '<|im_end|>',
     });

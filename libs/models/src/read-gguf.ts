@@ -8,7 +8,6 @@ export interface GgufHeader {
   readonly type: string | undefined;
   readonly name: string | undefined;
   readonly licence: string | undefined;
-  readonly licenceLink: string | undefined;
   /** Tokens that the model was trained to hold. */
   readonly contextTokens: number | undefined;
   /** The text of the token that ends an answer. */
@@ -92,7 +91,6 @@ function summary(entries: ReadonlyMap<string, unknown>): GgufHeader {
     type: text('general.type'),
     name: text('general.name'),
     licence: text('general.license'),
-    licenceLink: text('general.license.link'),
     contextTokens: Number.isSafeInteger(context) && context > 0 ? context : undefined,
     endToken: typeof endToken === 'string' && endToken !== '' ? endToken : undefined,
   };

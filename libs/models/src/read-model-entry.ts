@@ -5,6 +5,7 @@ import { readEntry } from './entry.js';
 import type { ModelCard } from './model-card.js';
 import { readCard } from './read-card.js';
 import { readGguf } from './read-gguf.js';
+import { readGgufTraits } from './read-traits.js';
 
 /** A model that a program on this machine can load by itself: GGUF files with absolute paths. */
 export interface LocalModel {
@@ -30,10 +31,10 @@ export async function readModelEntry(path: string): Promise<LocalModel> {
     );
   }
   if (!statSync(at).isDirectory()) {
-    const { contextTokens, endToken } = await readGguf(at);
-    const endTokens = endToken === undefined ? [] : [endToken];
+    const { name: ownName, ...traits } = await readGgufTraits(at);
     const name = basename(at, extname(at));
-    return { card: readCard(name, 'gguf', { contextTokens, endTokens }), weights: at, loras: {} };
+    const card = readCard({ name, aliases: [name, ownName], format: 'gguf', ...traits });
+    return { card, weights: at, loras: {} };
   }
   const { card, format, weights, adapter, loras, name } = await readEntry(at);
   if (format === 'safetensors') {

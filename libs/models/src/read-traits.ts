@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { HammerlineError } from '#libs/contracts';
 import { z } from 'zod';
 import type { Traits } from './read-card.js';
-import { readGguf } from './read-gguf.js';
+import { type GgufHeader, readGguf } from './read-gguf.js';
 
 const Config = z.object({
   architectures: z.array(z.string()).optional(),
@@ -47,27 +47,28 @@ export async function readLoraRank(folder: string): Promise<number> {
   return (await readJson(join(folder, 'adapter_config.json'), Adapter)).r;
 }
 
-/** @throws HammerlineError `model_unavailable` for a file that is no GGUF, or an adapter in place of a model or the other way */
-export async function readGgufAs(
-  type: 'model' | 'adapter',
+/** The traits of a GGUF model, with its own name and licence. @throws HammerlineError `model_unavailable` for anything else */
+export async function readGgufTraits(
   path: string,
-): Promise<Traits & { licence: string | undefined; name: string | undefined }> {
+): Promise<Traits & Pick<GgufHeader, 'name' | 'licence'>> {
+  const { contextTokens, endToken, name, licence } = await readGgufAs('model', path);
+  return { contextTokens, endTokens: endToken === undefined ? [] : [endToken], name, licence };
+}
+
+/** @throws HammerlineError `model_unavailable` for what is no GGUF LoRA adapter */
+export async function requireGgufAdapter(path: string): Promise<void> {
+  await readGgufAs('adapter', path);
+}
+
+async function readGgufAs(type: 'model' | 'adapter', path: string): Promise<GgufHeader> {
   const header = await readGguf(path);
-  if ((header.type === 'adapter') !== (type === 'adapter')) {
-    const mend =
-      type === 'adapter' ? 'name a GGUF LoRA adapter' : 'give it with --adapter, and name a model';
-    throw new HammerlineError(
-      'model_unavailable',
-      `${path} is a GGUF ${header.type === 'adapter' ? 'adapter' : 'model'}: ${mend}`,
-      { retryable: false },
-    );
-  }
-  return {
-    contextTokens: header.contextTokens,
-    endTokens: header.endToken === undefined ? [] : [header.endToken],
-    licence: header.licence,
-    name: header.name,
-  };
+  const found = header.type === 'adapter' ? 'adapter' : 'model';
+  if (found === type) return header;
+  const mend =
+    type === 'adapter' ? 'name a GGUF LoRA adapter' : 'give it with --adapter, and name a model';
+  throw new HammerlineError('model_unavailable', `${path} is a GGUF ${found}: ${mend}`, {
+    retryable: false,
+  });
 }
 
 async function readOptional<T>(file: string, shape: z.ZodType<T>): Promise<T | undefined> {

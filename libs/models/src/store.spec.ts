@@ -27,6 +27,12 @@ function add(name = 'hammer') {
   });
 }
 
+const alone = {
+  force: false,
+  signal: new AbortController().signal,
+  onWait: () => expect.unreachable(),
+};
+
 it.each([
   [{ HAMMERLINE_MODELS: '/m', HAMMERLINE_CACHE: '/c' }, '/m'],
   [{ HAMMERLINE_CACHE: '/c', XDG_CACHE_HOME: '/x' }, '/c/models'],
@@ -40,7 +46,7 @@ describe('a store', () => {
     await expect(store.list()).resolves.toEqual([]);
     await expect(store.used()).resolves.toBeUndefined();
     await expect(store.unfinished()).resolves.toEqual([]);
-    await expect(store.remove('hammer')).rejects.toMatchObject({ code: 'not_found' });
+    await expect(store.remove('hammer', alone)).rejects.toMatchObject({ code: 'not_found' });
   });
 
   it('remembers the used model', async () => {
@@ -70,8 +76,8 @@ describe('a store', () => {
   it('removes a model, but not the used one, and no file that it only names', async () => {
     await add();
     await store.use('hammer');
-    await expect(store.remove('hammer')).rejects.toThrow('--force');
-    await store.remove('hammer', { force: true });
+    await expect(store.remove('hammer', alone)).rejects.toThrow('--force');
+    await store.remove('hammer', { ...alone, force: true });
     await expect(store.list()).resolves.toEqual([]);
     await expect(store.used()).resolves.toBeUndefined();
     await expect(readdir(folder)).resolves.toContain('Hammer2.1-0.5b.gguf');
@@ -84,14 +90,25 @@ describe('a store', () => {
     await expect(store.list()).resolves.toEqual([
       { name: 'hammer', fault: expect.stringContaining('models remove hammer') as string },
     ]);
-    await store.remove('hammer');
+    await store.remove('hammer', alone);
     await expect(store.list()).resolves.toEqual([]);
   });
 
   it('lists and removes what a broken pull left', async () => {
     await mkdir(store.unfinishedPath('hammer'), { recursive: true });
     await expect(store.unfinished()).resolves.toEqual(['hammer']);
-    await store.remove('hammer');
+    await store.remove('hammer', alone);
     await expect(store.unfinished()).resolves.toEqual([]);
+  });
+
+  it('removes nothing under the hands of somebody who works on it', async () => {
+    await add();
+    const stop = new AbortController();
+    await store.locked('hammer', alone, async () => {
+      const onWait = () => stop.abort();
+      const removed = store.remove('hammer', { force: false, signal: stop.signal, onWait });
+      await expect(removed).rejects.toThrow('aborted');
+    });
+    await expect(store.read('hammer')).resolves.toMatchObject({ name: 'hammer' });
   });
 });

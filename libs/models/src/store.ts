@@ -4,10 +4,16 @@ import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HammerlineError } from '#libs/contracts';
-import { type Entry, ENTRY_FILE, EntryName, readEntry } from './entry.js';
+import { type Entry, EntryName, readEntry } from './entry.js';
+import { type LockOptions, withLock } from './lock.js';
 
 /** One line of a listing: an entry, or the folder of one that cannot be used. */
 export type Listed = { name: string; entry: Entry } | { name: string; fault: string };
+
+export interface RemoveOptions extends LockOptions {
+  /** Also the used one: the model in the box is used then. */
+  readonly force: boolean;
+}
 
 /** File that holds the used model's name; absent: the model in the box is used. */
 const USED_FILE = 'default';
@@ -15,7 +21,7 @@ const USED_FILE = 'default';
 const UNFINISHED = '.unfinished';
 
 /** Where models are kept: `HAMMERLINE_MODELS`, else `models` in the cache folder, which is the launcher's. */
-export function modelsFolder(env: NodeJS.ProcessEnv = process.env): string {
+export function modelsFolder(env: NodeJS.ProcessEnv): string {
   if (env['HAMMERLINE_MODELS']) return resolve(env['HAMMERLINE_MODELS']);
   const cache =
     env['HAMMERLINE_CACHE'] ||
@@ -24,13 +30,8 @@ export function modelsFolder(env: NodeJS.ProcessEnv = process.env): string {
 }
 
 /** The store of models; its folder need not exist yet. */
-export function openStore(folder: string = modelsFolder()): Store {
+export function openStore(folder: string): Store {
   return new Store(resolve(folder));
-}
-
-/** The model that `hammerline models use` named; undefined: the model in the box. */
-export async function usedEntry(): Promise<Entry | undefined> {
-  return openStore().used();
 }
 
 /** A folder with a folder for each model. An entry appears and vanishes at once, by a rename. */
@@ -50,14 +51,17 @@ export class Store {
     return join(this.folder, UNFINISHED, name);
   }
 
-  has(name: string): boolean {
-    return existsSync(join(this.path(name), ENTRY_FILE));
+  /** Does some work on an entry, or on an unfinished one, while nobody else does. */
+  locked<T>(
+    name: string,
+    options: LockOptions,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return withLock(`${this.unfinishedPath(name)}.lock`, options, work);
   }
 
   async list(): Promise<Listed[]> {
-    const names = (await foldersIn(this.folder)).filter(
-      (name) => EntryName.safeParse(name).success,
-    );
+    const names = (await foldersIn(this.folder)).filter(isName);
     return Promise.all(
       names.map(async (name) => {
         try {
@@ -96,7 +100,7 @@ export class Store {
   async used(): Promise<Entry | undefined> {
     const name = await this.usedName();
     if (name === undefined) return undefined;
-    if (EntryName.safeParse(name).success && this.has(name)) return readEntry(this.path(name));
+    if (this.#has(name)) return readEntry(this.path(name));
     throw new HammerlineError(
       'model_unavailable',
       `the used model ${name} is not in ${this.folder}: choose one with \`hammerline models use NAME\`, ` +
@@ -122,9 +126,13 @@ export class Store {
    *
    * @throws HammerlineError `not_found`, or `invalid_request` for the used model
    */
-  async remove(name: string, { force = false }: { force?: boolean } = {}): Promise<void> {
-    const unfinished = existsSync(this.unfinishedPath(name));
-    if (!unfinished || existsSync(this.path(name))) await this.#require(name);
+  async remove(name: string, { force, ...options }: RemoveOptions): Promise<void> {
+    const isUnfinished = isName(name) && existsSync(this.unfinishedPath(name));
+    if (!isUnfinished) await this.#require(name);
+    await this.locked(name, options, () => this.#remove(name, force));
+  }
+
+  async #remove(name: string, force: boolean): Promise<void> {
     if ((await this.usedName()) === name) {
       if (!force) {
         throw new HammerlineError(
@@ -139,9 +147,13 @@ export class Store {
     }
   }
 
+  /** Also a damaged entry, one without its entry.json: it must be possible to remove it. */
+  #has(name: string): boolean {
+    return isName(name) && existsSync(this.path(name));
+  }
+
   async #require(name: string): Promise<void> {
-    // A damaged entry, one without its entry.json, is there too: it must be possible to remove it.
-    if (EntryName.safeParse(name).success && existsSync(this.path(name))) return;
+    if (this.#has(name)) return;
     const names = await foldersIn(this.folder);
     const known = names.length === 0 ? 'it is empty' : `it has ${names.join(', ')}`;
     throw new HammerlineError(
@@ -149,6 +161,10 @@ export class Store {
       `there is no model ${name} in ${this.folder} (${known}): \`hammerline models pull\` fetches one`,
     );
   }
+}
+
+function isName(name: string): boolean {
+  return EntryName.safeParse(name).success;
 }
 
 /** Renamed first, so that nobody reads a half of it. */

@@ -1,11 +1,11 @@
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ModelCard } from './model-card.js';
 import { readCard } from './read-card.js';
-import { linkCpuModel, type TritonModel, writeTritonEntry } from './triton-entry.js';
+import { renewCpuModel, type TritonModel, writeTritonEntry } from './triton-entry.js';
 
 const REPOSITORY = 'triton/model_repository';
 
@@ -25,7 +25,7 @@ function cardIn(config: string): ModelCard {
 
 const traits = { contextTokens: 32_768, endTokens: ['<|im_end|>', '<|endoftext|>'] };
 const hammer: TritonModel = {
-  card: readCard('Hammer2.1-1.5b', 'safetensors', traits),
+  card: readCard({ name: 'Hammer2.1-1.5b', format: 'safetensors', ...traits }),
   format: 'safetensors',
   weights: '/models/Hammer2.1-1.5b/files',
   weightsBytes: 3.09e9,
@@ -85,9 +85,19 @@ describe('of a GGUF', () => {
     expect(JSON.parse(await read('1/multi_lora.json'))).toEqual(gguf.loras);
   });
 
-  it('links to the program of the checkout, also a second time', async () => {
+  it('links to the program of the checkout, and follows it when it changes', async () => {
     await writeTritonEntry(folder, gguf);
-    linkCpuModel(folder);
+    const whole = await read('config.pbtxt');
+    // As an older checkout at another place left it.
+    await writeFile(join(folder, 'hammer/config.pbtxt'), 'name: "hammer"');
+    await rm(join(folder, 'hammer/1/model.py'));
+    await symlink('/gone/gone.py', join(folder, 'hammer/1/gone.py'));
+    const settings = '{"threads": 7}';
+    await writeFile(join(folder, 'hammer/1/model.json'), settings);
+    await renewCpuModel(folder, gguf.card);
+    expect(await read('config.pbtxt')).toBe(whole);
+    expect(await read('1/model.json')).toBe(settings);
+    expect(readdirSync(join(folder, 'hammer/1'))).not.toContain('gone.py');
     const own = readdirSync(`${REPOSITORY}/cpu/hammer`, { recursive: true, encoding: 'utf8' });
     const program = own.filter((file) => /\.py$|^requirements/.test(file));
     expect(program).toContain('1/model.py');

@@ -1,5 +1,4 @@
-import { readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { findPackageJSON } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -22,9 +21,8 @@ export async function writeTritonEntry(repository: string, model: TritonModel): 
   const folder = join(repository, 'hammer');
   await mkdir(join(folder, '1'), { recursive: true });
   const isGguf = model.format === 'gguf';
-  if (isGguf) linkCpuModel(repository);
-  const config = isGguf ? withCard(cpuConfig(), model.card) : vllmConfig(model.card);
-  await writeFile(join(folder, 'config.pbtxt'), config);
+  if (isGguf) await renewCpuModel(repository, model.card);
+  else await writeFile(join(folder, 'config.pbtxt'), vllmConfig(model.card));
   await writeJson(
     join(folder, '1/model.json'),
     isGguf
@@ -36,19 +34,24 @@ export async function writeTritonEntry(repository: string, model: TritonModel): 
   }
 }
 
-/** (Re)makes the links of a GGUF's Triton entry to the program in this checkout. */
-export function linkCpuModel(repository: string): void {
-  for (const file of programFiles()) {
-    const link = join(repository, 'hammer', file);
-    rmSync(link, { force: true });
-    symlinkSync(join(cpuModel(), file), link);
+/**
+ * (Re)makes of a GGUF's Triton entry what is the same for all: the links to the program in this checkout, and config.pbtxt
+ * around the card.
+ */
+export async function renewCpuModel(repository: string, card: ModelCard): Promise<void> {
+  const folder = join(repository, 'hammer');
+  const inVersion = (await readdir(join(cpuModel(), '1'))).filter((name) => name.endsWith('.py'));
+  const program = ['requirements.txt', ...inVersion.map((name) => join('1', name))];
+  const targets = new Map(program.map((file) => [join(folder, file), join(cpuModel(), file)]));
+  for (const item of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!item.isSymbolicLink()) continue;
+    const link = join(item.parentPath, item.name);
+    if (targets.get(link) === (await readlink(link))) targets.delete(link);
+    else await rm(link);
   }
-}
-
-/** All of the model in the checkout that is not said anew for each entry. */
-function programFiles(): string[] {
-  const inVersion = readdirSync(join(cpuModel(), '1')).filter((name) => name.endsWith('.py'));
-  return ['requirements.txt', ...inVersion.map((name) => join('1', name))];
+  for (const [link, target] of targets) await symlink(target, link);
+  const config = await readFile(join(cpuModel(), 'config.pbtxt'), 'utf8');
+  await writeFile(join(folder, 'config.pbtxt'), withCard(config, card));
 }
 
 function cpuSettings({ weights, adapter, card }: TritonModel): Record<string, unknown> {
@@ -61,10 +64,6 @@ function cpuSettings({ weights, adapter, card }: TritonModel): Record<string, un
     context: card.contextTokens,
     cache_mib: 512,
   };
-}
-
-function cpuConfig(): string {
-  return readFileSync(join(cpuModel(), 'config.pbtxt'), 'utf8');
 }
 
 /** The checkout's own CPU model: its program, and what of its config.pbtxt is the same for all. */

@@ -49,7 +49,8 @@ export async function runService<C extends Pick<z.infer<typeof ServiceConfig>, '
     const started = await start(config, log);
     running = started;
     process.send?.({ type: 'ready', url: started.url });
-    log.info({ url: started.url }, 'ready');
+    // Whether it can do its work is for /readyz to say.
+    log.info({ url: started.url }, 'listening');
   } catch (error) {
     process.stderr.write(`hammerline ${service}: ${startUpLine(error)}\n`);
     process.exit(1);

@@ -43,8 +43,9 @@ type Settings = { readonly [K in keyof RetryOptions]-?: Exclude<RetryOptions[K],
  *   of one request, its error in band counts as the stream's.
  *
  * The waits grow exponentially, with full jitter; a retry that would begin after the deadline is not waited for. Over
- * `balance`, it goes to another endpoint if there is one. The error of the last attempt is thrown, with the progress of the
- * attempt that went furthest.
+ * `balance`, it goes to another endpoint if there is one; what an endpoint has not looked at has then been to all the others
+ * already, which costs none of the budget. The error of the last attempt is thrown, with the progress of the attempt that
+ * went furthest.
  */
 export function retries(options: RetryOptions = {}): Interceptor {
   const settings = readSettings(options);

@@ -2,13 +2,25 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { readServerMessage } from './server-messages.js';
 
 it.each([
-  ["Request for unknown model: 'nope' is not found", 'not_found', undefined],
-  ["Request for unknown model: 'identity' version 9 is not found", 'not_found', undefined],
-  ["Request for unknown model: 'batched' has no available versions", 'not_found', undefined],
-  ['Request for unknown model : nope', 'not_found', undefined],
-  ["requested model 'nope' is not available", 'not_found', undefined],
-  ["Request for unknown model: 'late' version 1 is not at ready state", 'unavailable', undefined],
-  ['Server not ready', 'unavailable', undefined],
+  ["Request for unknown model: 'nope' is not found", 'not_found', 'not_ready'],
+  ["Request for unknown model: 'identity' version 9 is not found", 'not_found', 'not_ready'],
+  ["Request for unknown model: 'batched' has no available versions", 'not_found', 'not_ready'],
+  ['Request for unknown model : nope', 'not_found', 'not_ready'],
+  ["requested model 'nope' is not available", 'not_found', 'not_ready'],
+  ["Request for unknown model: 'late' version 1 is not at ready state", 'unavailable', 'not_ready'],
+  ['Server not ready', 'unavailable', 'not_ready'],
+  ['Server exiting', 'unavailable', 'not_ready'],
+  [
+    '[request id: 7] Server is stopping, scheduler for model has stopped accepting new inference requests',
+    'unavailable',
+    'not_ready',
+  ],
+  [
+    'GRPC server is shutting down and has stopped accepting new requests.',
+    'unavailable',
+    'not_ready',
+  ],
+  ['no healthy upstream', 'unavailable', 'not_ready'],
   ['[request id: r1] Exceeds maximum queue size', 'unavailable', 'queue_full'],
   ['Request timeout expired', 'unavailable', 'queue_timeout'],
   ["Stub process 'slow_0_0' is not healthy.", 'unavailable', 'model_process'],
@@ -93,7 +105,11 @@ it.each([
     undefined,
   ],
   ["a model's own words", undefined, undefined],
-  [`Request for unknown model: '${'m'.repeat(10_000)}' is not found`, 'not_found', undefined],
+  // What would be sent to another server must not be for a stranger to say.
+  ["cannot read: Request for unknown model: 'x' is not found", undefined, undefined],
+  ['cannot read: it is not at ready state', undefined, undefined],
+  ['cannot read: Server is stopping, ', undefined, undefined],
+  [`Request for unknown model: '${'m'.repeat(10_000)}' is not found`, 'not_found', 'not_ready'],
   [`[request id: ${'r'.repeat(10_000)}] Request timeout expired`, 'unavailable', 'queue_timeout'],
 ])('reads %j', (message, code, reason) => {
   const known = readServerMessage(message);

@@ -22,12 +22,25 @@ const END = 2_048;
  * A model's error may echo what a stranger wrote: nothing here may repeat without a bound, or it could stop this process.
  */
 const KNOWN: readonly (readonly [RegExp, ServerMessage])[] = [
-  [/ is not at ready state$/, { code: 'unavailable' }],
+  [
+    /^Request for (unknown )?model\b.{0,4200} is not at ready state$/s,
+    { code: 'unavailable', reason: 'not_ready' },
+  ],
   // The model has no version, or none that is loaded: also while it is still loading for the first time.
-  [/\bRequest for unknown model\b/, { code: 'not_found' }],
-  [/^requested model '[^']{0,256}' is not available$/, { code: 'not_found' }],
-  [/^requested model version is not available for model '/, { code: 'not_found' }],
-  [/^Server not ready$/, { code: 'unavailable' }],
+  [/^Request for unknown model\b/, { code: 'not_found', reason: 'not_ready' }],
+  [/^requested model '[^']{0,256}' is not available$/, { code: 'not_found', reason: 'not_ready' }],
+  [
+    /^requested model version is not available for model '/,
+    { code: 'not_found', reason: 'not_ready' },
+  ],
+  // A Triton that starts or stops, and a gateway (Envoy) that has none to pass it on to.
+  [/^Server (not ready|exiting)$/, { code: 'unavailable', reason: 'not_ready' }],
+  [
+    /^(\[request id: [^\]]{0,4200}\] )?Server is stopping, /,
+    { code: 'unavailable', reason: 'not_ready' },
+  ],
+  [/^GRPC server is shutting down\b/, { code: 'unavailable', reason: 'not_ready' }],
+  [/^no healthy upstream$/, { code: 'unavailable', reason: 'not_ready' }],
   [/\bExceeds maximum queue size$/, { code: 'unavailable', reason: 'queue_full' }],
   [/\bRequest timeout expired$/, { code: 'unavailable', reason: 'queue_timeout' }],
   [

@@ -27,6 +27,8 @@ export type TritonErrorReason =
   | 'protocol'
   /** No endpoint is fit to be asked. */
   | 'no_endpoint'
+  /** The server starts or stops, or the model is not there or not loaded: it did not run. */
+  | 'not_ready'
   /** The model's queue is full. */
   | 'queue_full'
   /** The request waited in the model's queue for longer than it allows. */

@@ -40,6 +40,7 @@ describe('the CPU model', () => {
   it.each([
     ['a text that is no JSON', 'nonsense', 'sampling_parameters: not valid JSON: Expecting value'],
     ['a list', '[]', 'sampling_parameters: must be a JSON object'],
+    ['half a character', '{"\\ud800": 1}', "'?' is not supported by the CPU model"],
     [
       'a kind of vLLM that it lacks',
       '{"structured_outputs": {"structural_tag": {}}}',
@@ -58,6 +59,11 @@ describe('the CPU model', () => {
     const error = await failureOf(generate({}, { sampling_parameters: sampling }));
     expect(error.message).toContain('Error generating stream: ');
     expect(error.message).toContain(message);
+  });
+
+  it('says what is wrong with no text, which is not the same as no sampling parameters', async () => {
+    const error = await failureOf(generate({}, { sampling_parameters: '' }));
+    expect(error.message).toContain('sampling_parameters: not valid JSON: Expecting value');
   });
 
   it.each(['structured_outputs', 'guided_decoding'])(

@@ -1,11 +1,12 @@
-import { afterAll, beforeAll, expect } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { CARD_PARAMETER, ModelCard } from '#libs/models';
-import { TritonClient, TritonError } from '#libs/triton';
+import { TritonClient } from '#libs/triton';
 import { type HammerTriton, startHammerTriton } from '../../support/hammer-triton.js';
+import { knownSpellings, type Spelling } from './spellings.js';
+import { WAIT_MS, waitForModel } from './wait-for-model.js';
 
-/** How releases of vLLM's backend call guided decoding; a server may know one of them or both. */
-export const SPELLINGS = ['structured_outputs', 'guided_decoding'] as const;
-export type Spelling = (typeof SPELLINGS)[number];
+/** Besides the wait for the model. */
+const START_MS = 120_000;
 
 /** What a request asks for besides its text, in vLLM's words. */
 export interface Asked {
@@ -49,8 +50,8 @@ export interface ContractServer {
 export const PROMPT = '<|im_start|>user\nSay hi.<|im_end|>\n<|im_start|>assistant\n';
 
 /**
- * The server that TRITON_CONTRACT_URL names (`grpc://host:8001`), with the model TRITON_CONTRACT_MODEL; without it, the CPU
- * model on a server of its own.
+ * The server that TRITON_CONTRACT_URL names (`grpc://host:8001`), with the model TRITON_CONTRACT_MODEL, for which it waits;
+ * without it, the CPU model on a server of its own.
  */
 export function useContractServer(): ContractServer {
   const url = process.env['TRITON_CONTRACT_URL'];
@@ -92,19 +93,12 @@ export function useContractServer(): ContractServer {
   beforeAll(async () => {
     started.triton = url === undefined ? await startHammerTriton({ slots: 2 }) : undefined;
     started.client = new TritonClient(url ?? `grpc://${started.triton?.grpc}`);
+    await waitForModel(client(), model, (line) => console.log(line));
     const config = await client().modelConfig(model);
     const parameters = config['parameters'] as Record<string, { string_value: string }>;
     started.card = ModelCard.parse(JSON.parse(parameters[CARD_PARAMETER]?.string_value ?? '{}'));
-    for (const spelling of SPELLINGS) {
-      const answer = await ask({ sampling: guided({ choice: ['zebra'] }, spelling) }).catch(
-        (error: unknown) => error,
-      );
-      // A server that does not know it must not answer as if it did.
-      if (answer instanceof TritonError) continue;
-      expect(answer).toMatchObject({ text: 'zebra' });
-      spellings.push(spelling);
-    }
-  });
+    spellings.push(...(await knownSpellings(async (sampling) => (await ask({ sampling })).text)));
+  }, WAIT_MS + START_MS);
   afterAll(async () => {
     await started.client?.close();
     // To end by itself takes Triton seconds.

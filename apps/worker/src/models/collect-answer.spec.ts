@@ -15,6 +15,7 @@ async function collect(pieces: Partial<Piece>[], options: Partial<CollectOptions
   }
   const answer = await collectAnswer(arriving(), {
     maxTokens: 8,
+    contextTokens: 4096,
     isGuided: true,
     prompt: { prefix: [], suffix: [{ text: '12345678', control: false }] },
     server: 'it',
@@ -38,6 +39,41 @@ describe('collectAnswer', () => {
       finishReason: 'stop',
       usage: { inputTokens: 7, outputTokens: 3 },
     });
+  });
+
+  it.each<[string, Partial<Piece>[]]>([
+    [
+      'a part',
+      [{ text: '[{"name": "', tokens: [{ text: '[{"name": "', logprob: -1 }] }, { text: 'f"}]' }],
+    ],
+    ['the last part', [{ text: '[', tokens: [{ text: '[', logprob: -1 }] }, { text: ']' }]],
+    ['the first part', [{ text: '[' }, { text: ']', tokens: [{ text: ']', logprob: -1 }] }]],
+    [
+      'a token',
+      [
+        {
+          text: '[]',
+          tokens: [
+            { text: '[', logprob: -1 },
+            { text: '', logprob: -1 },
+          ],
+        },
+      ],
+    ],
+  ])('has no probabilities where that of %s is missing', async (_, pieces) => {
+    const { tokens } = await collect([...pieces, { finishReason: 'stop' }]);
+    expect(tokens).toEqual([]);
+  });
+
+  it.each([
+    ['that ends it', '[]', ['[', ']', '<|im_end|>']],
+    ['with a part of a character', '["é"]', ['["', '\u{FFFD}', '\u{FFFD}', '"]']],
+    ['with a mark', '["<|\u200Bx"]', ['["<|', '\u200B', 'x"]']],
+    ['that is a space', '[] ', ['[]']],
+  ])('keeps probabilities with a token %s', async (_, text, texts) => {
+    const tokens = texts.map((token) => ({ text: token, logprob: -1 }));
+    const answer = await collect([{ text, tokens, finishReason: 'stop' }]);
+    expect(answer.tokens).toEqual(tokens);
   });
 
   it('mends control words', async () => {
@@ -73,9 +109,10 @@ describe('collectAnswer', () => {
       code: 'context_overflow',
       message: expect.stringMatching(/4092 tokens.* the 8 that.* only 4/),
     });
-    await expect(collect(pieces, { maxTokens: 4 })).resolves.toMatchObject({
-      finishReason: 'length',
-    });
+    // It had all that it may have; or the server has a limit of its own.
+    for (const options of [{ maxTokens: 4 }, { contextTokens: 32_768 }]) {
+      await expect(collect(pieces, options)).resolves.toMatchObject({ finishReason: 'length' });
+    }
   });
 
   it('tells an answer that broke off', async () => {

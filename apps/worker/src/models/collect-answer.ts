@@ -7,9 +7,13 @@ import { mendControlWords } from './text-prompt.js';
 /** No token is longer; a server that goes on beyond that does not keep to its limit. */
 const LONGEST_TOKEN = 256;
 const CHARACTERS_PER_TOKEN = 4;
+/** A server may keep a few tokens of the context back. */
+const CONTEXT_SLACK = 8;
 
 export interface CollectOptions {
   readonly maxTokens: number;
+  /** What prompt and answer may take together. */
+  readonly contextTokens: number;
   /** Guided decoding ends the answer by itself. Without it, reading ends where a list of calls is complete. */
   readonly isGuided: boolean;
   /** Its tokens are estimated where the server does not tell them. */
@@ -26,7 +30,7 @@ export interface CollectOptions {
  */
 export async function collectAnswer(
   pieces: AsyncIterable<Piece>,
-  { maxTokens, isGuided, prompt, server }: CollectOptions,
+  { maxTokens, contextTokens, isGuided, prompt, server }: CollectOptions,
 ): Promise<Generation> {
   const asked = performance.now();
   const list = new CallStream();
@@ -58,16 +62,22 @@ export async function collectAnswer(
     const message = `${server} broke off: its answer has no end`;
     throw new HammerlineError('model_failed', message);
   }
-  if (finishReason === 'length' && output !== undefined && output < maxTokens) {
+  if (
+    finishReason === 'length' &&
+    input !== undefined &&
+    output !== undefined &&
+    output < maxTokens &&
+    input + output >= contextTokens - CONTEXT_SLACK
+  ) {
     throw new HammerlineError(
       'context_overflow',
-      `the model's context at ${server} was full: the prompt takes ${input ?? 'an unknown number of'} tokens, and of ` +
-        `the ${maxTokens} that the answer may take only ${output} were left`,
+      `the model's context at ${server} was full: the prompt takes ${input} tokens, and of the ${maxTokens} that the ` +
+        `answer may take only ${output} were left`,
     );
   }
   return {
     text: mendControlWords(text),
-    tokens,
+    tokens: covers(tokens, text) ? tokens : [],
     finishReason,
     usage: {
       inputTokens: input ?? Math.ceil(promptText(prompt).length / CHARACTERS_PER_TOKEN),
@@ -75,6 +85,20 @@ export async function collectAnswer(
     },
     firstTokenMs: firstTokenMs ?? performance.now() - asked,
   };
+}
+
+/**
+ * Whether there is a probability for all of the text: one that lacks a part, such as a call's name, would tell too much
+ * confidence. The tokens may go on, as the one that ends the answer. Characters that decide nothing are not compared, as
+ * one of several tokens shows as U+FFFD in them.
+ */
+function covers(tokens: readonly ScoredToken[], text: string): boolean {
+  const scored = tokens.map((token) => token.text).join('');
+  return visibleAscii(scored).startsWith(visibleAscii(text));
+}
+
+function visibleAscii(text: string): string {
+  return text.replaceAll(/[^!-~]/g, '');
 }
 
 /** The text up to where the list is complete: the same place, however the answer is cut into pieces. */

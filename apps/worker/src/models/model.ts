@@ -38,15 +38,15 @@ export interface Model {
   readonly servers: number;
   /**
    * Resolves when the model would answer now, having asked it for a token as turns will ask it (with the adapter and
-   * the guided decoding that are set). Throws the signal's reason, or a HammerlineError: `model_unavailable` while it is
-   * not reached, not there or still loading, `model_refused` when it answers that it cannot be asked so.
+   * the guided decoding that are set). Throws the signal's reason, or a HammerlineError, as `generate` does.
    */
   check(signal: AbortSignal): Promise<void>;
   /**
    * Answers one prompt. Throws the signal's reason when it is aborted, and a HammerlineError otherwise:
    * `context_overflow` when prompt and `maxTokens` do not fit, or, at a server, prompt and answer; `model_unavailable`
-   * when no server took the request; `model_failed` when one took it and did not answer; `model_refused` when the server
-   * says that the request is wrong. Concurrent calls are allowed.
+   * when no server has looked at the request, as none is reached, has the model or the adapter, or takes the key;
+   * `model_overloaded` when one has too much to do; `model_failed` when one may have worked on it and did not answer;
+   * `model_refused` when the server says that the request is wrong. Concurrent calls are allowed.
    */
   generate(request: GenerateRequest): Promise<Generation>;
   /** Waits for the calls under way, then frees memory and connections. Later calls throw `model_unavailable`. */

@@ -38,8 +38,16 @@ afterAll(async () => {
 });
 
 it.each<[string, () => ModelServer]>([
-  ['Triton', () => new TritonServer({ urls: [server.url], model: 'm', balance: 'affinity' })],
-  ['openai', () => new OpenAiServer({ baseUrl: server.url, api: 'completions', model: 'm' })],
+  [
+    'Triton',
+    () =>
+      new TritonServer({ urls: [server.url], model: 'm', balance: 'affinity', stallMs: 10_000 }),
+  ],
+  [
+    'openai',
+    () =>
+      new OpenAiServer({ baseUrl: server.url, api: 'completions', model: 'm', stallMs: 10_000 }),
+  ],
 ])('%s: the trace goes on at the server, and the span says which one it was', async (_, make) => {
   exporter.reset();
   const asked = make();

@@ -10,6 +10,7 @@ function config(variables: Partial<ModelConfig>): ModelConfig {
   return {
     RUNTIME: 'embedded',
     MODEL_CACHE: '/nowhere',
+    MODEL_STALL_MS: 120_000,
     GUIDED_DECODING: 'auto',
     TRITON_BALANCE: 'affinity',
     OPENAI_API: 'completions',

@@ -22,6 +22,7 @@ export type ModelConfig = Pick<
   | 'MODEL_CACHE'
   | 'MODEL_CARD'
   | 'MODEL_LORA'
+  | 'MODEL_STALL_MS'
   | 'GUIDED_DECODING'
   | 'TRITON_URL'
   | 'TRITON_BALANCE'
@@ -78,7 +79,7 @@ async function openEmbedded(config: ModelConfig, card: ModelCard | undefined): P
 }
 
 function openTriton(config: ModelConfig, card: ModelCard | undefined): Model {
-  const { TRITON_URL, MODEL, MODEL_LORA, TRITON_BALANCE, GUIDED_DECODING } = config;
+  const { TRITON_URL, TRITON_BALANCE, MODEL, MODEL_LORA, MODEL_STALL_MS, GUIDED_DECODING } = config;
   const urls = (TRITON_URL ?? '').split(',').flatMap((url) => url.trim() || []);
   if (urls.length === 0) {
     throw invalid('TRITON_URL', 'is not set: RUNTIME=triton needs one, as grpc://127.0.0.1:8001');
@@ -92,6 +93,7 @@ function openTriton(config: ModelConfig, card: ModelCard | undefined): Model {
       model: MODEL ?? 'hammer',
       lora: MODEL_LORA,
       balance: TRITON_BALANCE,
+      stallMs: MODEL_STALL_MS,
     });
     return new ServedModel({ server, card, guidedDecoding: GUIDED_DECODING });
   } catch (error) {
@@ -101,8 +103,8 @@ function openTriton(config: ModelConfig, card: ModelCard | undefined): Model {
 }
 
 function openOpenAi(config: ModelConfig, card: ModelCard | undefined): Model {
-  const { OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_API, MODEL, MODEL_LORA, GUIDED_DECODING } =
-    config;
+  const { OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_API, GUIDED_DECODING } = config;
+  const { MODEL, MODEL_LORA, MODEL_STALL_MS } = config;
   if (OPENAI_BASE_URL === undefined) {
     const mend = 'RUNTIME=openai needs the address of a server, as http://127.0.0.1:8080/v1';
     throw invalid('OPENAI_BASE_URL', `is not set: ${mend}`);
@@ -116,6 +118,7 @@ function openOpenAi(config: ModelConfig, card: ModelCard | undefined): Model {
     api: OPENAI_API,
     model: MODEL,
     lora: MODEL_LORA,
+    stallMs: MODEL_STALL_MS,
   });
   return new ServedModel({
     server,

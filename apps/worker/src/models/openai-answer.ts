@@ -2,14 +2,12 @@ import type { ScoredToken } from '#libs/hammer';
 import { z } from 'zod';
 import type { Piece } from './model-server.js';
 
-/** Probabilities of tokens, as chats have them; llama.cpp gives them so for completions, too. */
-const TokenList = z.object({
-  content: z.array(z.object({ token: z.string(), logprob: z.number() })).nullish(),
-});
-/** As completions have them. The first token of a prompt has none. */
-const TokenColumns = z.object({
-  tokens: z.array(z.string()),
-  token_logprobs: z.array(z.number().nullable()),
+const Logprobs = z.object({
+  /** As chats have them; llama.cpp gives them so for completions, too. */
+  content: z.array(z.object({ token: z.string(), logprob: z.number().nullable() })).nullish(),
+  /** As completions have them. The first token of a prompt has none. */
+  tokens: z.array(z.string().nullable()).nullish(),
+  token_logprobs: z.array(z.number().nullable()).nullish(),
 });
 
 const Chunk = z.object({
@@ -19,7 +17,7 @@ const Chunk = z.object({
         text: z.string().nullish(),
         delta: z.object({ content: z.string().nullish() }).nullish(),
         finish_reason: z.enum(['stop', 'length']).nullish(),
-        logprobs: z.union([TokenColumns, TokenList]).nullish(),
+        logprobs: Logprobs.nullish(),
       }),
     )
     .max(1)
@@ -45,16 +43,13 @@ export function readChunk(value: unknown): Piece {
   };
 }
 
-function readLogprobs(
-  logprobs: z.infer<typeof TokenColumns> | z.infer<typeof TokenList> | null | undefined,
-): ScoredToken[] {
-  if (logprobs === null || logprobs === undefined) return [];
-  if (!('tokens' in logprobs)) {
-    return (logprobs.content ?? []).map(({ token, logprob }) => ({ text: token, logprob }));
-  }
-  return logprobs.tokens.map((text, index) => ({
-    text,
-    // Unknown counts as impossible: nothing is trusted for it.
-    logprob: logprobs.token_logprobs[index] ?? -Infinity,
-  }));
+function readLogprobs(logprobs: z.infer<typeof Logprobs> | null | undefined): ScoredToken[] {
+  const { content, tokens, token_logprobs } = logprobs ?? {};
+  if (content) return content.map(({ token, logprob }) => scored(token, logprob));
+  return (tokens ?? []).map((token, index) => scored(token, token_logprobs?.[index]));
+}
+
+function scored(text: string | null, logprob: number | null | undefined): ScoredToken {
+  // Unknown counts as impossible: nothing is trusted for it.
+  return { text: text ?? '', logprob: logprob ?? -Infinity };
 }

@@ -65,25 +65,28 @@ function meaningOf(
   { model, lora }: OpenAiSubject,
 ): [code: ErrorCode, mend: string] {
   switch (status) {
+    // What is set wrong, or gone at the server, is the doing of no single request.
     case 401:
     case 403:
-      return ['model_refused', 'set OPENAI_API_KEY to a key of this server'];
+      return ['model_unavailable', 'set OPENAI_API_KEY to a key of this server'];
     case 404:
-      if (lora !== undefined) return ['model_refused', `does it have the adapter ${lora}?`];
-      return /\bmodel\b/i.test(message)
-        ? ['model_unavailable', `does it serve the model ${model}?`]
-        : [
-            'model_refused',
-            'OPENAI_BASE_URL ends in its version, such as /v1; without completions, set OPENAI_API=chat',
-          ];
+      if (lora !== undefined) return ['model_unavailable', `does it have the adapter ${lora}?`];
+      return [
+        'model_unavailable',
+        /\bmodel\b/i.test(message)
+          ? `does it serve the model ${model}?`
+          : 'OPENAI_BASE_URL ends in its version, such as /v1; without completions, set OPENAI_API=chat',
+      ];
     case 413:
       return ['context_overflow', 'shorten the request or the toolset'];
-    case 408:
     case 429:
-    case 502:
+      return ['model_overloaded', 'it has too much to do'];
     case 503:
+      return meaningOf503(message);
+    case 408:
+    case 502:
     case 504:
-      return ['model_unavailable', 'it loads its model, or has too much to do'];
+      return ['model_failed', 'it may have worked on the request'];
     default:
       break;
   }
@@ -92,6 +95,17 @@ function meaningOf(
   }
   if (status >= 500) return ['model_failed', 'look at its log'];
   return ['model_refused', 'if it is the grammar or the schema, set GUIDED_DECODING'];
+}
+
+/** Gateways answer so, too, where their server is gone. */
+function meaningOf503(message: string): [code: ErrorCode, mend: string] {
+  // Envoy's words for a connection that broke, perhaps behind the request.
+  if (/\bupstream connect error\b/.test(message)) {
+    return ['model_failed', 'it may have worked on the request'];
+  }
+  return /\bloading\b|\bnot (?:yet )?ready\b|\bno healthy upstream\b/i.test(message)
+    ? ['model_unavailable', 'it loads its model']
+    : ['model_overloaded', 'it has too much to do'];
 }
 
 /** The words in a body, which may be a page of HTML. */

@@ -87,6 +87,8 @@ async function open(
     apiKey: 'secret',
     api: 'completions',
     model: 'm',
+    // Longer than a test may take.
+    stallMs: 60_000,
     ...options,
   });
   model = new ServedModel({ server: connection, card, guidedDecoding });
@@ -216,6 +218,29 @@ describe('answers', () => {
     expect(cost).toEqual({ inputTokens: 11, outputTokens: 5 });
   });
 
+  it.each([
+    ['null', { tokens: ['[', null], token_logprobs: [-0.5, null] }],
+    ['no text', { tokens: ['[', null], token_logprobs: [-0.5, -0.25] }],
+    ['nothing', { tokens: ['['], token_logprobs: [-0.5] }],
+  ])('has no confidence where the server tells %s of a token', async (_, logprobs) => {
+    const opened = await checked((_body, response) => {
+      send(response, say('[]', 'stop', logprobs), '[DONE]');
+      response.end();
+    });
+    expect(decisionConfidence((await opened.generate(question)).tokens)).toBe(0);
+  });
+
+  it('come over one connection, one after the other', async () => {
+    const opened = await checked((_, response) => {
+      send(response, say('[]'), say('', 'stop'), usage, '[DONE]');
+      // The end comes in a packet of its own.
+      setTimeout(() => response.end(), 20);
+    });
+    const { connections } = server ?? {};
+    for (let turn = 0; turn < 6; turn++) await opened.generate(question);
+    expect(server?.connections).toBe(connections);
+  });
+
   it('has no confidence where the server tells no probabilities', async () => {
     const { tokens } = await (await checked(agree)).generate(question);
     expect(decisionConfidence(tokens)).toBe(0);
@@ -264,20 +289,32 @@ describe('faults', () => {
   const error = (message: string) => ({ error: { message, type: 'x', code: null } });
 
   it.each<[string, NonNullable<Script['complete']>, RegExp]>([
-    ['a wrong key', refuse(401, { error: 'Unauthorized' }), /^model_refused: .*OPENAI_API_KEY/],
+    ['a wrong key', refuse(401, { error: 'Unauthorized' }), /^model_unavailable: .*OPENAI_API_KEY/],
     [
       'an unknown model',
       refuse(404, error('The model `m` does not exist.')),
       /^model_unavailable: .*serve the model m/,
     ],
-    ['an unknown path', refuse(404, { detail: 'Not Found' }), /^model_refused: .*OPENAI_BASE_URL/],
-    ['too many requests', refuse(429, error('slow down')), /^model_unavailable: .*slow down/],
+    [
+      'an unknown path',
+      refuse(404, { detail: 'Not Found' }),
+      /^model_unavailable: .*OPENAI_BASE_URL/,
+    ],
+    ['too many requests', refuse(429, error('slow down')), /^model_overloaded: .*slow down/],
     [
       'a model that loads',
       refuse(503, error('Loading model')),
       /^model_unavailable: .*Loading model/,
     ],
-    ['a gateway', refuse(502, '<html>Bad Gateway</html>'), /^model_unavailable: .*502/],
+    ['a server that is busy', refuse(503, error('overloaded')), /^model_overloaded: .*overloaded/],
+    ['a gateway', refuse(502, '<html>Bad Gateway</html>'), /^model_failed: .*502/],
+    ['a slow gateway', refuse(504, ''), /^model_failed: .*504/],
+    [
+      'a gateway that lost its server',
+      refuse(503, 'upstream connect error or disconnect/reset before headers'),
+      /^model_failed: .*503/,
+    ],
+    ['a gateway without a server', refuse(503, 'no healthy upstream'), /^model_unavailable: .*503/],
     [
       'a long prompt at vLLM',
       refuse(400, error("This model's maximum context length is 8 tokens.")),
@@ -326,16 +363,17 @@ describe('faults', () => {
       /^model_failed: .*gone/,
     ],
     ['a server that dies before it', (_, response) => response.destroy(), /^model_failed: .*gone/],
-    [
-      'a server that falls silent',
-      (_, response) => send(response, say('[')),
-      /^model_failed: .*silent/,
-    ],
   ])('%s', async (_, complete, expected) => {
-    const opened = await checked(complete, { stallMs: 200 });
+    const opened = await checked(complete);
     const { code, message } = await failureOf(opened.generate(question));
     expect(`${code}: ${message}`).toMatch(expected);
     expect(message).toContain(new URL(server?.url ?? '').host);
+  });
+
+  it('a server that falls silent', async () => {
+    const opened = await checked((_, response) => send(response, say('[')), { stallMs: 200 });
+    const { code, message } = await failureOf(opened.generate(question));
+    expect(`${code}: ${message}`).toMatch(/^model_failed: .*silent/);
   });
 
   it('a server that repeats itself without end', async () => {
@@ -379,7 +417,7 @@ describe('faults', () => {
   it('an adapter that it lacks', async () => {
     const opened = await open({}, { lora: 'tuned' });
     expect(await failureOf(opened.check(question.signal))).toMatchObject({
-      code: 'model_refused',
+      code: 'model_unavailable',
       message: expect.stringMatching(/no adapter tuned, only m/),
     });
   });

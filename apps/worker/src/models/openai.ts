@@ -11,8 +11,6 @@ import { chunkError, connectionError, LOST, statusError } from './openai-error.j
 import { textOfPrompt, turnsOfPrompt } from './text-prompt.js';
 
 const CONNECT_MS = 10_000;
-/** How long an answer may be silent, the wait for its first token included. */
-const STALL_MS = 120_000;
 const DONE = '[DONE]';
 
 /** What each way of guiding an answer adds to the body. */
@@ -45,7 +43,8 @@ export interface OpenAiOptions {
   readonly model: string;
   /** Asked for in place of the model, as vLLM has it. */
   readonly lora?: string | undefined;
-  readonly stallMs?: number;
+  /** How long an answer may be silent, the wait for its first token included. */
+  readonly stallMs: number;
 }
 
 /** A model behind any server of OpenAI's API: vLLM, llama.cpp, SGLang, … */
@@ -59,7 +58,7 @@ export class OpenAiServer implements ModelServer {
   readonly #agent: Agent;
 
   constructor(options: OpenAiOptions) {
-    const { baseUrl, stallMs = STALL_MS } = options;
+    const { baseUrl, stallMs } = options;
     this.#url = new URL(baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`);
     this.name = `the server at ${this.#url.host}`;
     this.#options = options;
@@ -95,13 +94,15 @@ export class OpenAiServer implements ModelServer {
     if (statusCode !== 200) {
       throw statusError(statusCode, await this.#textOf(body), this.#subject);
     }
+    let isDone = false;
     try {
+      // To the end of the body, behind what is done: left earlier, the connection is lost.
       for await (const data of eventData(body)) {
-        if (data === DONE) return;
-        yield this.#readEvent(data);
+        isDone ||= data === DONE;
+        if (!isDone) yield this.#readEvent(data);
       }
     } catch (error) {
-      throw this.#broken(error);
+      if (!isDone) throw this.#broken(error);
     }
   }
 
@@ -156,7 +157,7 @@ export class OpenAiServer implements ModelServer {
     const { lora } = this.#options;
     if (lora === undefined || ids.includes(lora)) return;
     throw new HammerlineError(
-      'model_refused',
+      'model_unavailable',
       `${this.name} has no adapter ${lora}, only ${ids.join(', ')}: set MODEL_LORA to one of them, or unset it`,
     );
   }

@@ -141,13 +141,14 @@ export class ServedModel implements Model {
 
   async #ask(
     { prompt, constraint, maxTokens, affinity, signal }: GenerateRequest,
-    { stop }: ModelCard,
+    { stop, contextTokens }: ModelCard,
     guidance: Guidance,
   ): Promise<Generation> {
     const given = guidance === 'off' ? undefined : constraint;
     const question = { prompt, constraint: given, guidance, maxTokens, stop, affinity, signal };
     return collectAnswer(this.#server.answer(question), {
       maxTokens,
+      contextTokens,
       isGuided: given !== undefined,
       prompt,
       server: this.#server.name,

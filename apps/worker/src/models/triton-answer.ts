@@ -45,6 +45,7 @@ export class AnswerReader {
       outputTokens: this.#outputTokens,
     };
   }
+
   #readLogprobs(text: string): ScoredToken[] {
     const read = Logprobs.safeParse(parse(text));
     if (!read.success) throw this.#broken(`logprobs: ${z.prettifyError(read.error)}`);

@@ -14,30 +14,35 @@ interface Meaning {
   readonly what: string;
 }
 
-/** What a model of the vLLM backend's contract says of a request. Its words are those of vLLM 0.8 to 0.24. */
+/** Whole sentences, as a model's error may echo what a stranger wrote. In vLLM's words, of 0.8 to 0.24, or the CPU model's. */
 const MODEL_WORDS: readonly (readonly [RegExp, ErrorCode, string])[] = [
   [
-    /maximum model length|context (?:size|length)/i,
+    /^Error generating stream: The decoder prompt \(length \d+\) .{0,100}maximum model length of \d/,
     'context_overflow',
     'shorten the request or the toolset',
   ],
   [
-    /\blora\b/i,
-    'model_refused',
+    /^LoRA (feature is not enabled\.|.{1,256} is not supported, we currently support )/,
+    'model_unavailable',
     'set MODEL_LORA to an adapter of the model (multi_lora.json), or unset it',
   ],
   [
     // What the backend says of any sampling parameter that it does not know.
-    /'NoneType' object has no attribute 'lora_name'/,
+    /^Error generating stream: 'NoneType' object has no attribute 'lora_name'$/,
     'model_refused',
     'it does not know a sampling parameter: set GUIDED_DECODING to guided_decoding (containers before 25.11), structured_outputs or off',
   ],
   [
-    /\bgrammar\b|structured.outputs?|guided.decoding|\bschema\b/i,
+    /^Error generating stream: (sampling_parameters: |Invalid (JSON )?grammar specification|Failed to (convert the grammar|transform (regex|json schema) into a grammar)|The provided JSON schema contains features|You (can only|must) use one kind of |Grammar error: )/,
     'model_refused',
     'set GUIDED_DECODING to another value or to off',
   ],
-  [/^Error generating stream: |request was cancelled/i, 'model_failed', 'look at its log'],
+  [
+    /^Model is unavailable due to unhealthy vLLM engine/,
+    'model_unavailable',
+    'its engine is dead: load it again',
+  ],
+  [/^(Error generating stream: |Request was cancelled$)/, 'model_failed', 'look at its log'],
 ];
 
 /** What an error of the client or the server means for a turn; what is no TritonError stays as it is. */
@@ -54,18 +59,24 @@ function meaningOf(error: TritonError, { model, lora }: TritonSubject): Meaning 
   }
   switch (error.reason) {
     case 'connection':
+    case 'protocol':
       // One that is lost behind a request may be that request's doing: it counts as a try.
       return error.progress === 'unsent'
         ? { code: 'model_unavailable', what: 'is it running, and is TRITON_URL right?' }
-        : { code: 'model_failed', what: 'it was gone before it answered' };
+        : { code: 'model_failed', what: 'it may have worked on it; is TRITON_URL right?' };
     case 'tls':
-    case 'protocol':
     case 'no_endpoint':
       return { code: 'model_unavailable', what: 'is it running, and is TRITON_URL right?' };
+    case 'not_ready':
+      return {
+        code: 'model_unavailable',
+        what: `is the model ${model} in its model repository? It may still be loading`,
+      };
     case 'queue_full':
     case 'queue_timeout':
-      return { code: 'model_unavailable', what: 'it has too much to do; add servers' };
+      return { code: 'model_overloaded', what: 'add servers' };
     case 'model_process':
+      // Whatever it died of: a request that is in it then meets silence.
       return { code: 'model_unavailable', what: `the process of the model ${model} is dead` };
     case 'stalled':
       return { code: 'model_failed', what: 'it fell silent' };
@@ -80,21 +91,27 @@ function meaningOf(error: TritonError, { model, lora }: TritonSubject): Meaning 
 }
 
 function meaningOfCode(
-  { code, message }: TritonError,
+  { code, message, progress }: TritonError,
   model: string,
   lora: string | undefined,
 ): Meaning {
   switch (code) {
     case 'not_found':
-      return {
-        code: 'model_unavailable',
-        what: `is the model ${model} in its model repository? It may still be loading`,
-      };
+      return { code: 'model_unavailable', what: 'is TRITON_URL right?' };
     case 'unavailable':
-      return { code: 'model_unavailable', what: `the model ${model} is not ready` };
+      if (progress === 'unsent') return { code: 'model_unavailable', what: 'is it running?' };
+      // As a gateway says it of a server that may have begun.
+      return (
+        meaningOfWords(message, lora) ?? {
+          code: 'model_failed',
+          what: 'it may have worked on it',
+        }
+      );
+    case 'resource_exhausted':
+      return { code: 'model_overloaded', what: 'it has too much to do; add servers' };
     case 'unauthenticated':
     case 'permission_denied':
-      return { code: 'model_refused', what: 'it wants a key for this' };
+      return { code: 'model_unavailable', what: 'it wants a key for this' };
     case 'invalid_argument':
     case 'unimplemented':
       return (
@@ -107,7 +124,6 @@ function meaningOfCode(
     case 'unknown':
     case 'deadline_exceeded':
     case 'already_exists':
-    case 'resource_exhausted':
     case 'failed_precondition':
     case 'aborted':
     case 'out_of_range':

@@ -25,6 +25,9 @@ const question: GenerateRequest = {
   signal: new AbortController().signal,
 };
 
+/** Longer than a test may take. */
+const PATIENT = 60_000;
+
 type Fields = Record<string, unknown>;
 type Answer = (fields: Fields, response: ServerResponse) => unknown;
 
@@ -61,10 +64,17 @@ interface Options {
   parameters?: object;
   guidedDecoding?: GuidedDecoding;
   lora?: string;
+  stallMs?: number;
 }
 
 /** Triton over HTTP, as far as the model's contract needs it. */
-async function open({ answer = agree, parameters, guidedDecoding = 'auto', lora }: Options = {}) {
+async function open({
+  answer = agree,
+  parameters,
+  guidedDecoding = 'auto',
+  lora,
+  stallMs = PATIENT,
+}: Options = {}) {
   const carded = { hammerline_card: { string_value: JSON.stringify(card) } };
   server = await startScriptedServer(({ path, body }, response) => {
     if (path === '/v2/models/hammer/config') {
@@ -80,16 +90,16 @@ async function open({ answer = agree, parameters, guidedDecoding = 'auto', lora 
     model: 'hammer',
     lora,
     balance: 'affinity',
-    stallMs: 200,
+    stallMs,
   });
   model = new ServedModel({ server: triton, card: undefined, guidedDecoding });
   return model;
 }
 
 /** One that was checked; then it answers so. */
-async function checked(answer: Answer): Promise<ServedModel> {
+async function checked(answer: Answer, stallMs = PATIENT): Promise<ServedModel> {
   let now = agree;
-  const opened = await open({ answer: (fields, response) => now(fields, response) });
+  const opened = await open({ answer: (fields, response) => now(fields, response), stallMs });
   await opened.check(question.signal);
   now = answer;
   return opened;
@@ -247,16 +257,56 @@ describe('answers', () => {
       (_, response) => (send(response, piece('[')), setImmediate(() => response.destroy())),
       /within its answer/,
     ],
-    ['it falls silent', (_, response) => send(response, piece('[')), /said nothing/],
   ])('fail where %s', async (_, answer, fault) => {
     const message = await faultOf((await checked(answer)).generate(question));
     expect(message).toMatch(fault);
     expect(message).toMatch(/^model_failed: /);
   });
+
+  it('fail where it falls silent', async () => {
+    const opened = await checked((_, response) => send(response, piece('[')), 200);
+    expect(await faultOf(opened.generate(question))).toMatch(/^model_failed: .*said nothing/);
+  });
+
+  it('are asked for once: a request may be what its server dies of', async () => {
+    const opened = await checked((_, response) => response.destroy());
+    const before = asked().length;
+    expect(await faultOf(opened.generate(question))).toMatch(/^model_failed: .*may have worked/);
+    expect(asked().length - before).toBe(1);
+  });
+
+  it('are those of another server where the model is not there', async () => {
+    await open();
+    const other = await startScriptedServer(({ body }, response) =>
+      body === ''
+        ? response.end()
+        : response
+            .writeHead(404)
+            .end(JSON.stringify({ error: "Request for unknown model: 'hammer' is not found" })),
+    );
+    const triton = new TritonServer({
+      urls: [other.url, server?.url ?? ''],
+      model: 'hammer',
+      balance: 'round_robin',
+      stallMs: PATIENT,
+    });
+    const served = new ServedModel({ server: triton, card, guidedDecoding: 'off' });
+    await served.check(question.signal);
+    for (let turn = 0; turn < 6; turn++) await served.generate(question);
+    await served.close();
+    const refusals = other.requests.filter(({ path }) => path.endsWith('/generate_stream'));
+    expect(refusals.length).toBe(1);
+    await other.close();
+  });
 });
 
 describe('servers', () => {
-  const options = { model: 'hammer', balance: 'round_robin', probeEveryMs: 50 } as const;
+  const options = {
+    model: 'hammer',
+    balance: 'round_robin',
+    probeEveryMs: 50,
+    stallMs: PATIENT,
+  } as const;
 
   it('are counted while they are fit', async () => {
     await open();
@@ -289,7 +339,7 @@ describe('servers', () => {
     const urls = [server?.url ?? '', other.url];
     const shares = async (policy: 'affinity' | 'round_robin', affinities: string[]) => {
       const before = asked().length;
-      const triton = new TritonServer({ urls, model: 'hammer', balance: policy });
+      const triton = new TritonServer({ urls, model: 'hammer', balance: policy, stallMs: PATIENT });
       const served = new ServedModel({ server: triton, card, guidedDecoding: 'off' });
       await served.check(question.signal);
       for (const affinity of affinities) await served.generate({ ...question, affinity });

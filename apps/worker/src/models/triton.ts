@@ -30,8 +30,6 @@ const POLICIES: Record<WorkerConfig['TRITON_BALANCE'], () => Policy> = {
 };
 /** Servers that start or stop get no calls, and the others are told apart from them within this time. */
 const PROBE_EVERY_MS = 5_000;
-/** How long an answer may be silent, the wait for its first token included. A model's process that died says nothing. */
-const STALL_MS = 120_000;
 
 export interface TritonOptions {
   /** At least one; every address of a host name is a server. */
@@ -40,7 +38,8 @@ export interface TritonOptions {
   readonly model: string;
   readonly lora?: string | undefined;
   readonly balance: WorkerConfig['TRITON_BALANCE'];
-  readonly stallMs?: number;
+  /** How long an answer may be silent, the wait for its first token included. A model's process that died says nothing. */
+  readonly stallMs: number;
   readonly probeEveryMs?: number;
 }
 
@@ -58,8 +57,8 @@ export class TritonServer implements ModelServer {
 
   /** Throws the TritonError `invalid_argument` for an address that is none. */
   constructor(options: TritonOptions) {
-    const { urls, model, lora, balance: policy } = options;
-    const { stallMs = STALL_MS, probeEveryMs = PROBE_EVERY_MS } = options;
+    const { urls, model, lora, balance: policy, stallMs } = options;
+    const { probeEveryMs = PROBE_EVERY_MS } = options;
     this.name = `Triton at ${urls.join(', ')}`;
     this.#model = model;
     this.#lora = lora;
@@ -70,8 +69,6 @@ export class TritonServer implements ModelServer {
       health: { probeIntervalMs: probeEveryMs },
     });
     this.#client = new TritonClient(this.#transport, {
-      // Decoding changes nothing.
-      retry: { idempotent: true },
       interceptors: [traceContext((carrier) => propagation.inject(context.active(), carrier))],
     });
   }

@@ -223,7 +223,9 @@ describe('when few are fit', () => {
     }
     await ask(transport, 15);
     expect(states(transport)).toEqual(['ejected', 'ejected', 'ready']);
-    expect((await ask(transport, 3)).toSorted()).toEqual(['answer', 'connection', 'connection']);
+    const suspected = servers.server(1).calls + servers.server(2).calls;
+    expect(await ask(transport, 3)).toEqual(['answer', 'answer', 'answer']);
+    expect(servers.server(1).calls + servers.server(2).calls).toBeGreaterThan(suspected);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(states(transport)).toEqual(['down', 'down', 'ready']);
     expect(await ask(transport, 3)).toEqual(['answer', 'answer', 'answer']);
@@ -443,7 +445,10 @@ describe('a dead model process', () => {
     const { servers, transport } = over(2);
     servers.server(1).behave = async function* () {
       yield {
-        error: new TritonError('unavailable', 'dead', { reason: 'model_process' }),
+        error: new TritonError('unavailable', 'dead', {
+          reason: 'model_process',
+          progress: 'sent',
+        }),
         answer: {},
       };
     };

@@ -7,6 +7,7 @@ import type {
   UnaryOperations,
 } from '../transport.js';
 import { invalidArgument, TritonError } from '../triton-error.js';
+import { blame } from './blame.js';
 import { inBandError, modelOf, modelOfStream } from './call-model.js';
 import type { EndpointSource } from './dns-endpoints.js';
 import { addressOf, type EndpointAddress, readUrl } from './endpoint-address.js';
@@ -53,7 +54,10 @@ export interface BalancedTransport extends Transport {
  * gets no calls at that endpoint, for times as above; then one call tries, and its success brings the model back: someone
  * has unloaded and loaded it, or started the server again. If it is broken everywhere, it is called all the same.
  *
- * Each call goes to one endpoint, also one that loads a model or changes a setting.
+ * A call that an endpoint has not looked at (progress `unsent`, or reason `not_ready`) moves on to the next one at once,
+ * to each at most once; a repetition by `retries` does not. Where a model was not ready and another endpoint then answered,
+ * the model is left out as above. Nothing else is sent twice: each call is done by one endpoint, also one that loads a
+ * model or changes a setting.
  *
  * @throws TritonError of calls: `unavailable` `no_endpoint` that says of each endpoint why it is not fit; `unavailable`
  * `connection` while a host name has never resolved
@@ -92,16 +96,22 @@ class Balancer implements BalancedTransport {
     const unresolved = this.#watch?.ready();
     if (unresolved !== undefined) await resolved(unresolved, call);
     const model = modelOf(call);
-    const endpoint = this.#choose(call, model);
-    endpoint.enter(model);
-    try {
-      const answer = await endpoint.transport.unary(call);
-      endpoint.answered(model);
-      return answer;
-    } catch (error) {
-      throw this.#failed(endpoint, error, model);
-    } finally {
-      endpoint.leave();
+    const passed: Passed[] = [];
+    for (;;) {
+      const endpoint = this.#choose(call, model, passed);
+      endpoint.enter(model);
+      try {
+        const answer = await endpoint.transport.unary(call);
+        endpoint.answered(model);
+        leaveOut(model, passed);
+        return answer;
+      } catch (error) {
+        const failure = this.#failed(endpoint, error, model);
+        if (!mayMove(call, failure)) throw failure;
+        passed.push({ endpoint, failure });
+      } finally {
+        endpoint.leave();
+      }
     }
   }
 
@@ -111,22 +121,36 @@ class Balancer implements BalancedTransport {
     const unresolved = this.#watch?.ready();
     if (unresolved !== undefined) await resolved(unresolved, call);
     const model = modelOfStream(call);
-    const endpoint = this.#choose(call, model);
-    endpoint.enter(model);
-    let told = false;
-    try {
-      for await (const answer of endpoint.transport.stream(call)) {
-        const error = inBandError(answer);
-        if (error !== undefined) endpoint.failed(error, model);
-        else if (!told) endpoint.answered(model);
-        told = error === undefined;
-        yield answer;
+    const requests = Array.isArray(call.requests) ? call.requests.length : Infinity;
+    const passed: Passed[] = [];
+    for (;;) {
+      const endpoint = this.#choose(call, model, passed);
+      endpoint.enter(model);
+      let answered = false;
+      let told = false;
+      try {
+        for await (const answer of endpoint.transport.stream(call)) {
+          const error = inBandError(answer);
+          if (requests === 1 && !answered && mayMove(call, error)) throw error;
+          if (error !== undefined) endpoint.failed(error, model);
+          else if (!told) {
+            endpoint.answered(model);
+            leaveOut(model, passed);
+          }
+          told = error === undefined;
+          answered = true;
+          yield answer;
+        }
+        if (!told) endpoint.answered(undefined);
+        return;
+      } catch (error) {
+        const failure = this.#failed(endpoint, error, model);
+        // Requests that are no array cannot be read again.
+        if (answered || requests === Infinity || !mayMove(call, failure)) throw failure;
+        passed.push({ endpoint, failure });
+      } finally {
+        endpoint.leave();
       }
-      if (!told) endpoint.answered(undefined);
-    } catch (error) {
-      throw this.#failed(endpoint, error, model);
-    } finally {
-      endpoint.leave();
     }
   }
 
@@ -140,9 +164,17 @@ class Balancer implements BalancedTransport {
     await Promise.all(Array.from(this.#endpoints.values(), (endpoint) => endpoint.close()));
   }
 
-  #choose({ operation, context }: UnaryCall | StreamCall, model: string | undefined): Endpoint {
+  /** @throws the last failure, where the call has been everywhere */
+  #choose(
+    { operation, context }: UnaryCall | StreamCall,
+    model: string | undefined,
+    passed: readonly Passed[],
+  ): Endpoint {
     if (this.#closed) throw new TritonError('cancelled', 'the client was closed', { operation });
     let candidates = this.#usable;
+    if (passed.length > 0) {
+      candidates = candidates.filter((one) => !passed.some(({ endpoint }) => endpoint === one));
+    }
     if (candidates.some((endpoint) => endpoint.hasBrokenModels)) {
       candidates = preferring(candidates, (endpoint) => endpoint.runs(model));
     }
@@ -153,7 +185,7 @@ class Balancer implements BalancedTransport {
     const chosen = candidates.length === 0 ? -1 : this.#policy(candidates, affinity);
     const endpoint = candidates[chosen];
     if (endpoint !== undefined) return endpoint;
-    throw this.#noEndpoint(operation);
+    throw passed.at(-1)?.failure ?? this.#noEndpoint(operation);
   }
 
   #noEndpoint(operation: string): TritonError {
@@ -235,6 +267,31 @@ function readList(list: readonly (string | URL)[]): EndpointAddress[] {
     seen.add(address);
   }
   return addresses;
+}
+
+/** An endpoint that has not looked at a call. */
+interface Passed {
+  readonly endpoint: Endpoint;
+  readonly failure: TritonError;
+}
+
+/** Whether a failed call may go to another endpoint at once: nothing of it ran, and it is no repetition. */
+function mayMove(
+  { operation, context }: UnaryCall | StreamCall,
+  failure: unknown,
+): failure is TritonError {
+  if (!(failure instanceof TritonError) || context.avoid !== undefined) return false;
+  // What loads or unloads a model is meant for the server where that is so.
+  if (failure.reason === 'not_ready') return !operation.startsWith('Repository');
+  return failure.code === 'unavailable' && failure.progress === 'unsent';
+}
+
+/** The model runs elsewhere: where it was not ready, it gets no calls for a while. One that no endpoint has is left out nowhere. */
+function leaveOut(model: string | undefined, passed: readonly Passed[]): void {
+  if (model === undefined) return;
+  for (const { endpoint, failure } of passed) {
+    if (failure.reason === 'not_ready' && blame(failure) === 'request') endpoint.lacks(model);
+  }
 }
 
 /** Those that pass, if there are any. */

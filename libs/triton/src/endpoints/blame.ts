@@ -33,6 +33,7 @@ export function blame(error: unknown): Blame {
     case 'model_error':
       return 'request';
     case 'no_endpoint':
+    case 'not_ready':
     case 'malformed_text':
     case 'too_large':
     case undefined:

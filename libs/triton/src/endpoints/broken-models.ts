@@ -1,8 +1,8 @@
 import { ejectionMs, type Health } from './health.js';
 
 /**
- * The models whose process is dead at an endpoint. One failure suffices, as it is certain; no probe shows that a model is
- * mended, only a call that succeeds.
+ * The models whose process is dead at an endpoint, or that are loaded elsewhere only. One failure suffices, as it is
+ * certain; no probe shows that a model is mended, only a call that succeeds.
  */
 export class BrokenModels {
   readonly #health: Health;

@@ -33,7 +33,7 @@ export interface EndpointSnapshot {
   readonly failures: number;
   /** The last failure. */
   readonly problem?: string | undefined;
-  /** Models whose process is dead there. */
+  /** Models that get no calls there: their process is dead, or they are loaded elsewhere only. */
   readonly brokenModels: readonly string[];
 }
 
@@ -119,6 +119,11 @@ export class Endpoint implements Candidate {
       case 'nobody':
         break;
     }
+  }
+
+  /** The model is not there, but another endpoint has it. */
+  lacks(model: string): void {
+    this.#broken.failed(model);
   }
 
   /** Calls wait for an endpoint: a probe is brought forward, but not so that they follow each other closely. */

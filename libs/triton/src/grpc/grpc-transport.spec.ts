@@ -328,7 +328,8 @@ describe('against @grpc/grpc-js', () => {
     expect(most).toBe(1_000);
     expect(listeners()).toBe(0);
     expect(warnings).toEqual([]);
-  });
+    // Seconds where the processor is busy.
+  }, 60_000);
 
   test('a stream: answers as they come, an error of one request in band', async () => {
     const got: Buffer[] = [];

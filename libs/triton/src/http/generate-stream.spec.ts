@@ -72,7 +72,7 @@ describe('GenerateStream', () => {
       400,
       [event({ error: "Request for unknown model: 'm' is not found" })],
       'not_found',
-      undefined,
+      'not_ready',
     ],
     [500, [event({ error: "Stub process 'm' is not healthy." })], 'unavailable', 'model_process'],
     [200, [Buffer.from('data: {\n\n')], 'internal', 'protocol'],

@@ -169,7 +169,7 @@ describe('answers', () => {
   });
 
   it.each([
-    [404, { error: "Request for unknown model: 'm' is not found" }, 'not_found', undefined],
+    [404, { error: "Request for unknown model: 'm' is not found" }, 'not_found', 'not_ready'],
     [500, { error: 'failed to parse the request JSON buffer: x' }, 'invalid_argument', undefined],
     [503, { error: '[request id: a] Exceeds maximum queue size' }, 'unavailable', 'queue_full'],
     [500, { error: 'boo' }, 'internal', 'model_error'],

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import math
 
@@ -9,7 +10,7 @@ from stop_strings import StopStrings
 
 
 class Call:
-    """The inputs of one request, with the vLLM backend's defaults."""
+    """The inputs of one request, with the vLLM backend's defaults. `check` is needed before it is answered."""
 
     def __init__(self, request):
         inputs = {tensor.name(): tensor.as_numpy().flat[0] for tensor in request.inputs()}
@@ -19,17 +20,23 @@ class Call:
         if not self.prompt:
             raise ValueError("The decoder prompt cannot be empty")
         # As in vLLM's backend, the request's own parameters count where there is no such input.
-        given = text(inputs, "sampling_parameters") or request.parameters() or "{}"
-        try:
-            self.sampling = Sampling(given)
-        except ValueError as error:
-            raise ValueError(f"sampling_parameters: {error}") from None
+        if "sampling_parameters" in inputs:
+            self.parameters = text(inputs, "sampling_parameters")
+        else:
+            self.parameters = request.parameters() or "{}"
         self.streams = bool(inputs.get("stream", False))
         self.echo = not inputs.get("exclude_input_in_output", self.streams)
         if self.streams and self.echo:
             raise ValueError("When streaming, `exclude_input_in_output` = False is not allowed.")
         returned = [name for name, value in inputs.items() if name.startswith("return_") and value]
         self.wanted = ["text_output", *(name[len("return_") :] for name in returned)]
+
+    async def check(self):
+        """In a thread: a large schema takes a second, in which the other answers must go on."""
+        try:
+            self.sampling = await asyncio.to_thread(Sampling, self.parameters)
+        except ValueError as error:
+            raise ValueError(f"sampling_parameters: {error}") from None
 
 
 def text(inputs, name):

@@ -50,7 +50,7 @@ class TritonPythonModel:
             self.loop.call_soon_threadsafe(self.begin, request, request.get_response_sender())
 
     def begin(self, request, sender):
-        self.running[sender] = self.loop.create_task(self.answer(request, sender))
+        self.loop.create_task(self.answer(request, sender))
 
     async def watch(self):
         while not self.closing:
@@ -60,15 +60,21 @@ class TritonPythonModel:
                 if sender.is_cancelled():
                     task.cancel()
             await asyncio.sleep(CANCEL_EVERY_S)
+        await self.loop.shutdown_default_executor()
 
     async def answer(self, request, sender):
+        # Only here: a task that is cancelled before it has begun never begins, and so never ends its request.
+        self.running[sender] = asyncio.current_task()
         try:
-            last = await self.generate(Call(request), sender)
+            call = Call(request)
+            await call.check()
+            last = await self.generate(call, sender)
         except asyncio.CancelledError:
             last = failure("Request was cancelled", "CANCELLED")
         except UnknownLora as error:
             last = failure(str(error))
-        except Exception as error:
+        except BaseException as error:
+            # A panic in llguidance is no Exception.
             last = failure(f"Error generating stream: {error}")
         # First: the server crashes when it is asked whether an ended request is cancelled.
         del self.running[sender]
@@ -133,6 +139,7 @@ class TritonPythonModel:
         self.workers.shutdown()
         self.closing = True
         self.thread.join()
+        self.loop.close()
         if self.metrics:
             self.metrics.close()
         del self.engine
@@ -143,5 +150,7 @@ class UnknownLora(Exception):
 
 
 def failure(message, code="INTERNAL"):
-    error = pb_utils.TritonError(message, getattr(pb_utils.TritonError, code))
+    # It may quote what the request said, and JSON can say half a character, which the server cannot take.
+    whole = message.encode(errors="replace").decode()
+    error = pb_utils.TritonError(whole, getattr(pb_utils.TritonError, code))
     return pb_utils.InferenceResponse(error=error)
