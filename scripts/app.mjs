@@ -99,6 +99,16 @@ export function renderLine(line) {
 }
 
 /**
+ * Why a process warns, where the line says so: what a worker waits for.
+ *
+ * @param {string} line
+ */
+export function warningReason(line) {
+  const { level, reason } = parse(line) ?? {};
+  return Number(level) >= 40 && typeof reason === 'string' ? reason : undefined;
+}
+
+/**
  * @param {string} line
  * @returns {Record<string, unknown> | undefined}
  */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { lastError, renderLine } from './app.mjs';
+import { lastError, renderLine, warningReason } from './app.mjs';
 
 it('renders a line of JSON as message and fields', () => {
   const line = JSON.stringify({
@@ -34,4 +34,11 @@ it('finds the line that says why a program ended', () => {
     lastError(stderr('file.js:1', 'TypeError: x is not a function', '    at y', 'Node.js v24')),
   ).toBe('TypeError: x is not a function');
   expect(lastError([{ text: 'only a log line', stream: 'stdout' }])).toBeUndefined();
+});
+
+it('finds why a process warns', () => {
+  const line = (level: number) => JSON.stringify({ level, msg: 'm', reason: 'it loads' });
+  expect(warningReason(line(40))).toBe('it loads');
+  expect(warningReason(line(30))).toBeUndefined();
+  expect(warningReason('it loads')).toBeUndefined();
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -8,23 +8,31 @@ let store: string;
 
 beforeEach(() => {
   store = mkdtempSync(path.join(tmpdir(), 'hammerline-models-'));
+  used = null;
+  asked = [];
 });
 
 afterEach(() => {
   rmSync(store, { recursive: true });
 });
 
+/** What the command line tool answers. */
+let used: object | null;
+let asked: string[][];
+
 /** What `hammerline models use NAME` leaves. */
 function use(name: string, format: string): string {
   const folder = path.join(store, name);
-  mkdirSync(folder);
-  writeFileSync(path.join(folder, 'entry.json'), JSON.stringify({ format }));
   writeFileSync(path.join(store, 'default'), `${name}\n`);
+  used = { name, folder, format, tritonRepository: path.join(folder, 'triton') };
   return folder;
 }
 
 const choose = (runtime: 'embedded' | 'triton' | 'openai', env: NodeJS.ProcessEnv = {}) =>
-  chooseModel(runtime, { HAMMERLINE_MODELS: store, ...env });
+  chooseModel(runtime, { HAMMERLINE_MODELS: store, ...env }, (_, args) => {
+    asked.push(args);
+    return used;
+  });
 
 describe('embedded', () => {
   it('is the default model, whose weights are needed', () => {
@@ -33,6 +41,12 @@ describe('embedded', () => {
       env: { RUNTIME: 'embedded' },
       weights: true,
     });
+    expect(asked).toEqual([]);
+  });
+
+  it('is the default model where the file that names another is empty', () => {
+    writeFileSync(path.join(store, 'default'), '');
+    expect(choose('embedded')).toMatchObject({ weights: true });
   });
 
   it('is the model that was chosen', () => {
@@ -46,7 +60,7 @@ describe('embedded', () => {
 
   it('is MODEL before the one that was chosen', () => {
     use('tiny', 'gguf');
-    const MODEL = path.join(store, 'tiny/entry.json');
+    const MODEL = path.join(store, 'default');
     expect(choose('embedded', { MODEL })).toMatchObject({
       text: `${MODEL}, embedded`,
       weights: false,
@@ -57,12 +71,6 @@ describe('embedded', () => {
     expect(() => choose('embedded', { MODEL: '/none.gguf' })).toThrow(
       /^MODEL names no file: \/none\.gguf$/,
     );
-  });
-
-  it('refuses a chosen model that is gone', () => {
-    const folder = use('tiny', 'gguf');
-    rmSync(folder, { recursive: true });
-    expect(() => choose('embedded')).toThrow(/^the model tiny .*is gone.*models use/);
   });
 });
 
@@ -83,6 +91,8 @@ describe('triton', () => {
       repository: path.join(folder, 'triton'),
       weights: false,
     });
+    // Which links it to the program of this checkout.
+    expect(asked).toContainEqual(['use', 'tiny', '--json']);
   });
 
   it('is the one at TRITON_URL, which needs nothing here, whatever was chosen', () => {

@@ -6,13 +6,14 @@ export const HELP = `npm start -- [options]
 Starts Hammerline on this machine: Postgres, a Redis-compatible server, gateway, worker and executor;
 then sends it the office sample and shows what becomes of it. Ctrl-C stops everything.
 
-  --once           stop after the sample; exit 0 only if every request ended as expected;
-                   the last line is one JSON object
+  --once           stop after the sample; exit 0 only if every request ended as expected, or its call was held
+                   back because the model was unsure; the last line is one JSON object
   --ask "…"        send this request instead of the sample
   --tools FILE     with --ask: choose from this toolset file, or from a plain JSON array of tools
                    (OpenAI, BFCL or xLAM shape; their calls are resolved, not executed)
   --runtime NAME   how the workers reach the model: embedded (in the worker, the default), triton (a Triton
-                   server, started here unless TRITON_URL names one) or openai (OPENAI_BASE_URL and MODEL)
+                   server, started here unless TRITON_URL names one) or openai (OPENAI_BASE_URL and MODEL);
+                   a model that does not answer is waited for, 10 minutes at most, 2 with --once
   --workers N      number of worker processes (default 1)
   --port N         port of the gateway (default 3000; 0 takes a free one)
   --help           this text

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { lastError, linePrefix, logTo, startApp } from './app.mjs';
+import { lastError, linePrefix, logTo, startApp, warningReason } from './app.mjs';
 import { cacheFolder } from './artifacts.mjs';
 import { Failure } from './failure.mjs';
 import { startPostgres } from './postgres.mjs';
@@ -21,7 +21,8 @@ import { startTriton } from './triton.mjs';
  * @param {number} options.workers
  * @param {import('./choose-model.mjs').ModelChoice} options.model
  * @param {AbortSignal} options.signal
- * @returns {Promise<{ url: string, workers: string[] }>} urls of the gateway and of the workers
+ * @returns {Promise<{ url: string, workers: string[], awaits: () => string | undefined }>} urls of the gateway and of the
+ *   workers, and what these said last of why they wait
  */
 export async function startServices(options) {
   const { state, supervisor, toolsets, port, workers, model, signal: stop } = options;
@@ -66,9 +67,15 @@ export async function startServices(options) {
     print(`${linePrefix('triton')} ready url=grpc://${grpc}`);
     return `grpc://${grpc}`;
   };
+  /** @type {string | undefined} */
+  let awaited;
   /** @param {string} name @param {string} script @param {NodeJS.ProcessEnv} [more] */
   const app = (name, script, more) => {
-    const log = logTo(state.logs, name, print);
+    const write = logTo(state.logs, name, print);
+    const log = (/** @type {string} */ line) => {
+      if (script === main('worker')) awaited = warningReason(line) ?? awaited;
+      write(line);
+    };
     return url(name, () => startApp({ name, script, env: { ...env, ...more }, log, signal }));
   };
 
@@ -94,7 +101,7 @@ export async function startServices(options) {
     app('executor', main('executor')),
     ...names.map((name) => app(name, main('worker'))),
   ]);
-  return { url: /** @type {string} */ (gateway), workers: workerUrls };
+  return { url: /** @type {string} */ (gateway), workers: workerUrls, awaits: () => awaited };
 }
 
 /** @param {string} app */

@@ -12,7 +12,7 @@ const MAX_TEXT = 200;
  * @property {string} effect
  * @property {string} state
  * @property {unknown} [result]
- * @property {{ message: string }} [error]
+ * @property {{ code?: string, message: string }} [error]
  */
 /**
  * @typedef {object} Run
@@ -31,7 +31,15 @@ const MAX_TEXT = 200;
  * @property {string} [expect] the tool that should be called, or `irrelevant`
  */
 /** @typedef {{ url: string, key: string, signal: AbortSignal }} Api */
-/** @typedef {{ run?: Run, expected: boolean }} Ended */
+/**
+ * @typedef {object} Verdict
+ * @property {boolean} expected
+ * @property {boolean} heldBack the model chose what was expected, but was too unsure of it for a call with an effect
+ */
+/** @typedef {{ run?: Run } & Verdict} Ended */
+
+/** @type {Verdict} */
+const FAILED = { expected: false, heldBack: false };
 
 /**
  * Submits requests, one after the other, and tells what becomes of each as it happens.
@@ -73,7 +81,7 @@ async function tellRun(api, { body, expect }) {
     const accepted = await response.json();
     if (response.status !== 202) {
       tell('refused', red(`${response.status} ${accepted.detail ?? accepted.title ?? ''}`));
-      return { expected: false };
+      return FAILED;
     }
     const path = `/v1/runs/${accepted.id}`;
     for await (const { type, data } of runEvents(`${api.url}${path}/events`, headers, signal)) {
@@ -86,6 +94,9 @@ async function tellRun(api, { body, expect }) {
         const by = dim(`${data.model}, confidence ${Number(data.confidence).toFixed(2)}`);
         if (calls.length === 0) tell('resolved', `no tool fits  ${by}`, at);
         for (const call of calls) tell('resolved', `${cyan(callText(call))}  ${by}`, at);
+        for (const { name, error } of calls.filter(isHeldBack)) {
+          tell('held back', `${name}: ${error?.message}`, at);
+        }
       }
       if (type === 'call.settled') {
         const call = (await get(path)).calls.find(({ id }) => id === data.callId);
@@ -93,30 +104,54 @@ async function tellRun(api, { body, expect }) {
       }
     }
     const run = await get(path);
-    const expected = endedAsExpected(run, expect);
-    const mark = expected ? green('✓') : red('✗');
-    const text = [run.state, run.outcome, run.error?.message].filter(Boolean).join(' · ');
-    tell(
-      'result',
-      `${mark} ${text}${expected ? '' : red(` (expected: ${expect ?? 'succeeded'})`)}`,
-    );
-    return { run, expected };
+    const verdict = judge(run, expect);
+    tell('result', resultText(run, verdict, expect));
+    return { run, ...verdict };
   } catch (error) {
     api.signal.throwIfAborted();
     tell('result', red(`✗ ${/** @type {Error} */ (error).message}`));
-    return { expected: false };
+    return FAILED;
   }
 }
 
 /**
  * @param {Run} run
  * @param {string | undefined} expect
+ * @returns {Verdict}
  */
-export function endedAsExpected({ state, outcome, calls }, expect) {
-  if (state !== 'succeeded') return false;
-  if (expect === undefined) return true;
-  if (expect === 'irrelevant') return outcome === 'irrelevant' && calls.length === 0;
-  return calls.length > 0 && calls.every((call) => call.name === expect);
+export function judge({ state, outcome, calls }, expect) {
+  const chosen =
+    expect === 'irrelevant'
+      ? outcome === 'irrelevant' && calls.length === 0
+      : expect === undefined || (calls.length > 0 && calls.every(({ name }) => name === expect));
+  const unsure =
+    calls.some(isHeldBack) && calls.every((call) => isHeldBack(call) || call.state === 'succeeded');
+  return { expected: chosen && state === 'succeeded', heldBack: chosen && unsure };
+}
+
+/** @param {Call} call */
+function isHeldBack({ state, error }) {
+  return state === 'denied' && error?.code === 'low_confidence';
+}
+
+/** @param {Run} run @param {Verdict} verdict @param {string | undefined} expect */
+function resultText({ state, outcome, error }, { expected, heldBack }, expect) {
+  if (heldBack) return yellow('– as expected, but held back');
+  const text = [state, outcome, error?.message].filter(Boolean).join(' · ');
+  if (expected) return `${green('✓')} ${text}`;
+  return `${red('✗')} ${text}${red(` (expected: ${expect ?? 'succeeded'})`)}`;
+}
+
+/**
+ * How a whole sample ended. Calls that were held back are no fault of the start: it has done what it must.
+ *
+ * @param {Verdict[]} ended
+ * @returns {'succeeded' | 'held_back' | 'failed'}
+ */
+export function outcomeOf(ended) {
+  if (ended.length === 0) return 'failed';
+  if (ended.every(({ expected }) => expected)) return 'succeeded';
+  return ended.every(({ expected, heldBack }) => expected || heldBack) ? 'held_back' : 'failed';
 }
 
 /** @param {Call} call */
@@ -144,11 +179,13 @@ function cut(text) {
  * @param {Set<string>} httpTools names
  */
 export function summary(ended, httpTools) {
-  const runs = ended.flatMap(({ run, expected }) => (run ? [{ ...summarize(run), expected }] : []));
+  const runs = ended.flatMap(({ run, expected, heldBack }) =>
+    run ? [{ ...summarize(run), expected, heldBack }] : [],
+  );
   return {
     runs,
     id: runs[0]?.id,
-    state: ended.length > 0 && ended.every(({ expected }) => expected) ? 'succeeded' : 'failed',
+    state: outcomeOf(ended),
     model: runs.find(({ model }) => model)?.model,
     calls: runs.flatMap(({ calls }) => calls),
     traceId: runs[0]?.traceId,

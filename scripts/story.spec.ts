@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { parseStream } from './sse.mjs';
-import { endedAsExpected, summary, type Call, type Run } from './story.mjs';
+import { judge, outcomeOf, summary, type Call, type Run } from './story.mjs';
 
 const call = (name: string, effect: string, state = 'succeeded'): Call => ({
   id: `id-${name}`,
@@ -19,15 +19,42 @@ const run = (...calls: Call[]): Run => ({
   traceId: 't1',
 });
 
+const good = { expected: true, heldBack: false };
+const held = { expected: false, heldBack: true };
+const bad = { expected: false, heldBack: false };
+
 it('knows whether a run ended as expected', () => {
   const sent = run(call('send', 'once'));
-  expect(endedAsExpected(sent, 'send')).toBe(true);
-  expect(endedAsExpected(sent, undefined)).toBe(true);
-  expect(endedAsExpected(sent, 'append')).toBe(false);
-  expect(endedAsExpected(sent, 'irrelevant')).toBe(false);
-  expect(endedAsExpected({ ...sent, state: 'failed' }, 'send')).toBe(false);
-  expect(endedAsExpected(run(), 'irrelevant')).toBe(true);
-  expect(endedAsExpected(run(), 'send')).toBe(false);
+  expect(judge(sent, 'send')).toEqual(good);
+  expect(judge(sent, undefined)).toEqual(good);
+  expect(judge(sent, 'append')).toEqual(bad);
+  expect(judge(sent, 'irrelevant')).toEqual(bad);
+  expect(judge({ ...sent, state: 'failed' }, 'send')).toEqual(bad);
+  expect(judge(run(), 'irrelevant')).toEqual(good);
+  expect(judge(run(), 'send')).toEqual(bad);
+});
+
+it('knows a run whose calls are as expected, but held back', () => {
+  const denied = (code: string): Call => ({
+    ...call('send', 'once', 'denied'),
+    error: { code, message: 'no' },
+  });
+  const unsure: Run = { ...run(denied('low_confidence')), state: 'failed' };
+  expect(judge(unsure, 'send')).toEqual(held);
+  expect(judge(unsure, undefined)).toEqual(held);
+  expect(judge(unsure, 'append')).toEqual(bad);
+  expect(judge(unsure, 'irrelevant')).toEqual(bad);
+  expect(judge({ ...unsure, calls: [denied('refused')] }, 'send')).toEqual(bad);
+  const also = (state: string) => [call('send', 'read', state), denied('low_confidence')];
+  expect(judge({ ...unsure, calls: also('succeeded') }, 'send')).toEqual(held);
+  expect(judge({ ...unsure, calls: also('failed') }, 'send')).toEqual(bad);
+});
+
+it('tells a sample that was held back from one that failed', () => {
+  expect(outcomeOf([good, good])).toBe('succeeded');
+  expect(outcomeOf([good, held])).toBe('held_back');
+  expect(outcomeOf([good, held, bad])).toBe('failed');
+  expect(outcomeOf([])).toBe('failed');
 });
 
 it('sums up runs; effect ids are those that an HTTP tool received', () => {
@@ -39,8 +66,8 @@ it('sums up runs; effect ids are those that an HTTP tool received', () => {
   ];
   const line = summary(
     [
-      { run: run(...calls), expected: true },
-      { run: run(), expected: true },
+      { run: run(...calls), ...good },
+      { run: run(), ...good },
     ],
     new Set(['send', 'send2', 'list']),
   );
@@ -51,10 +78,7 @@ it('sums up runs; effect ids are those that an HTTP tool received', () => {
 });
 
 it('has not succeeded where one request did not end as expected', () => {
-  expect(summary([{ run: run(), expected: true }, { expected: false }], new Set()).state).toBe(
-    'failed',
-  );
-  expect(summary([], new Set()).state).toBe('failed');
+  expect(summary([{ run: run(), ...good }, bad], new Set()).state).toBe('failed');
 });
 
 it('reads an event stream however it is cut', async () => {

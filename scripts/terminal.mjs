@@ -1,5 +1,7 @@
 const TTY = process.stdout.isTTY;
 const COLOUR = TTY && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+/** A terminal that is recorded keeps every state of its line. */
+const TTY_EVERY_MS = 1000;
 /** Without a terminal a long step still shows that it lives, but does not fill a log. */
 const PLAIN_EVERY_MS = 10_000;
 
@@ -44,8 +46,9 @@ export async function progress(label, step) {
     return `${label} … ${note ? `${note}, ` : ''}${seconds} s`;
   };
   const show = () => (TTY ? process.stdout.write(`\r\u001B[K${dim(line())}`) : print(line()));
-  if (!TTY) print(`${label} …`);
-  const timer = setInterval(show, TTY ? 200 : PLAIN_EVERY_MS);
+  if (TTY) show();
+  else print(`${label} …`);
+  const timer = setInterval(show, TTY ? TTY_EVERY_MS : PLAIN_EVERY_MS);
   try {
     const result = await step((text) => (note = text));
     const took = `${label}: ${duration(performance.now() - began)}`;

@@ -2,6 +2,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { ROOT } from './root.mjs';
 import { setupLlm } from './triton-llm.mjs';
 import type { Triton } from './triton-setup.mjs';
 
@@ -80,4 +81,12 @@ it('may run twice at once', async () => {
   const both = await Promise.all([setupLlm(triton, repository), setupLlm(triton, repository)]);
   expect(both[1]).toEqual(both[0]);
   expect(await readdir(path.join(home, 'cache'))).toHaveLength(1);
+});
+
+it("takes only the files that were meant for the CPU model's packages", async () => {
+  const file = path.join(ROOT, 'triton/model_repository/cpu/hammer/requirements.txt');
+  const text = (await readFile(file, 'utf8')).replaceAll('\\\n', '');
+  const packages = text.split('\n').filter((line) => /^[a-z]/.test(line));
+  expect(packages).toHaveLength(2);
+  for (const line of packages) expect(line).toMatch(/==[\d.]+( +--hash=sha256:[\da-f]{64})+$/);
 });

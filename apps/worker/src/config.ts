@@ -39,7 +39,12 @@ export const WorkerConfig = ServiceConfig.extend({
   TRITON_URL: z.string().optional(),
   TRITON_BALANCE: z.enum(TRITON_BALANCE).default('affinity'),
   /** Base URL with its version: http://127.0.0.1:8080/v1 */
-  OPENAI_BASE_URL: z.url({ protocol: /^https?$/, error: 'an http:// URL' }).optional(),
+  OPENAI_BASE_URL: z
+    .url({
+      protocol: /^https?$/,
+      error: 'an http:// or https:// URL such as http://127.0.0.1:8080/v1',
+    })
+    .optional(),
   OPENAI_API_KEY: z.string().optional(),
   /** `completions` sends Hammer's prompt as it is; `chat` its turns as messages, for servers that have nothing else. */
   OPENAI_API: z.enum(['completions', 'chat']).default('completions'),
@@ -48,9 +53,9 @@ export const WorkerConfig = ServiceConfig.extend({
    * model, `adaptive` for servers.
    */
   WORKER_CONCURRENCY: z
-    .union([z.literal('adaptive'), z.coerce.number().int().min(1).max(1_000)], {
-      error: 'a number from 1 to 1000, or "adaptive"',
-    })
+    .string()
+    .regex(/^(adaptive|[1-9]\d{0,2}|1000)$/, 'a number from 1 to 1000, or "adaptive"')
+    .transform((text) => (text === 'adaptive' ? text : Number(text)))
     .optional(),
 });
 export type WorkerConfig = z.infer<typeof WorkerConfig>;

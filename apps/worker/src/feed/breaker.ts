@@ -6,7 +6,8 @@ export const AWAY: ReadonlySet<ErrorCode> = new Set(['model_unavailable', 'model
 /** Failures in a row, with no answer in between, after which it asks whether the model still works. */
 const FAILURES_IN_A_ROW = 5;
 const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 5_000;
+/** Runs wait meanwhile: no longer than somebody who restarted the server would. */
+const LONGEST_PAUSE_MS = 2_000;
 /** A check that takes longer counts as failed: the model hangs. */
 const CHECK_WITHIN_MS = 30_000;
 

@@ -49,8 +49,13 @@ const MODEL_WORDS: readonly (readonly [RegExp, ErrorCode, string])[] = [
 export function modelErrorOf(error: unknown, subject: TritonSubject): unknown {
   if (!(error instanceof TritonError)) return error;
   const { code, what } = meaningOf(error, subject);
-  const server = error.endpoint === undefined ? subject.server : `Triton at ${error.endpoint}`;
-  return new HammerlineError(code, `${server}: ${error.message} (${what})`, { cause: error });
+  const { endpoint, message } = error;
+  const server = endpoint === undefined ? subject.server : `Triton at ${endpoint}`;
+  // The client's own words often begin with the address.
+  const said = message.startsWith(`${endpoint}: `)
+    ? message.slice(`${endpoint}: `.length)
+    : message;
+  return new HammerlineError(code, `${server}: ${said} (${what})`, { cause: error });
 }
 
 function meaningOf(error: TritonError, { model, lora }: TritonSubject): Meaning {

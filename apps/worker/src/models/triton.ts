@@ -30,6 +30,8 @@ const POLICIES: Record<WorkerConfig['TRITON_BALANCE'], () => Policy> = {
 };
 /** Servers that start or stop get no calls, and the others are told apart from them within this time. */
 const PROBE_EVERY_MS = 5_000;
+/** The longest time that a server which is back goes unnoticed. */
+const NOTICE_WITHIN_MS = 2_000;
 
 export interface TritonOptions {
   /** At least one; every address of a host name is a server. */
@@ -66,7 +68,7 @@ export class TritonServer implements ModelServer {
       endpoints: everyAddress(urls),
       connect: (url, serverName) => connect(url, serverName, stallMs),
       policy: POLICIES[policy](),
-      health: { probeIntervalMs: probeEveryMs },
+      health: { probeIntervalMs: probeEveryMs, maxEjectionMs: NOTICE_WITHIN_MS },
     });
     this.#client = new TritonClient(this.#transport, {
       interceptors: [traceContext((carrier) => propagation.inject(context.active(), carrier))],
