@@ -16,7 +16,7 @@ export async function waitForRun(
 ): Promise<Run> {
   const { tenantId, runId, seconds, stopping } = options;
   const signal = AbortSignal.any([AbortSignal.timeout(seconds * 1_000), stopping]);
-  const listener = notices.listen(runId, signal);
+  const listener = notices.listen(runId, signal, 'end');
   try {
     for (;;) {
       const run = await readRun(pool, tenantId, runId);

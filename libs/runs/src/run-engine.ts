@@ -1,3 +1,4 @@
+import { TERMINAL_RUN_STATES } from '#libs/contracts';
 import type { Logger } from '#libs/telemetry';
 import type { Redis } from 'ioredis';
 import { ClaimBatcher } from './claim-batcher.js';
@@ -47,7 +48,7 @@ export class RunEngine {
     const claimed = await this.#claims.claim(claim);
     if (claimed) {
       // Nothing waits for this notice: the turn's work begins at once.
-      void publishRunChanged(this.#redis, this.#log, claim.runId);
+      void publishRunChanged(this.#redis, this.#log, { runId: claim.runId, isOver: false });
       return claimed;
     }
     const { runId, token, holder } = claim;
@@ -64,7 +65,10 @@ export class RunEngine {
     const applied = await this.ledger.apply(runId, input, known);
     if (applied.refused) return applied;
     await Promise.all([
-      publishRunChanged(this.#redis, this.#log, runId),
+      publishRunChanged(this.#redis, this.#log, {
+        runId,
+        isOver: TERMINAL_RUN_STATES.has(applied.run.state),
+      }),
       ...applied.offers.map((callId) =>
         offer(this.#queues, this.#log, { kind: 'call', runId, callId }),
       ),

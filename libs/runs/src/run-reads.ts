@@ -22,8 +22,10 @@ interface RunRow {
 
 /** @param results whether calls carry their results, which can be large */
 function selectRuns(results: boolean): string {
+  // Columns by name: a prepared statement fails when a migration adds to what it returns.
   return `
-    SELECT r.*, i.query, COALESCE((
+    SELECT r.id, r.state, r.mode, r.toolset_name, r.outcome, r.model, r.confidence, r.error, r.traceparent, r.created_at,
+           r.ended_at, i.query, COALESCE((
       SELECT json_agg(json_build_object('id', id, 'name', name, 'arguments', arguments, 'effect', effect,
                'state', state, 'attempt', attempt, 'error', error${results ? ", 'result', result" : ''})
              ORDER BY turn, position)
@@ -33,10 +35,11 @@ function selectRuns(results: boolean): string {
 
 /** One run of this tenant with its calls; undefined when there is none of this id. */
 export async function readRun(pool: Pool, tenantId: string, id: string): Promise<Run | undefined> {
-  const { rows } = await pool.query<RunRow>(
-    `${selectRuns(true)} WHERE r.tenant_id = $1 AND r.id = $2`,
-    [tenantId, id],
-  );
+  const { rows } = await pool.query<RunRow>({
+    name: 'read-run',
+    text: `${selectRuns(true)} WHERE r.tenant_id = $1 AND r.id = $2`,
+    values: [tenantId, id],
+  });
   return rows[0] && toRun(rows[0]);
 }
 
