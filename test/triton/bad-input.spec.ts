@@ -161,7 +161,7 @@ describe.each(protocols)('over %s', (protocol) => {
     const request = { model: 'identiti', inputs: { INPUT0: [1] } };
     expect(await failureOf(triton.client(protocol).infer(request))).toMatchObject({
       code: 'not_found',
-      reason: undefined,
+      reason: 'not_ready',
       progress: 'sent',
       message: expect.stringContaining("'identiti'") as string,
     });

@@ -16,6 +16,9 @@ const triton = useTriton(
   { checkInputs: false },
 );
 
+/** Nothing ran where the model is not there. */
+const reasonOf = (code: string) => (code === 'not_found' ? 'not_ready' : undefined);
+
 const flag = (value: boolean): Tensor => tensor('BOOL', [value]);
 
 const slow = (ms: number, id: string, parameters = {}): InferRequest => ({
@@ -44,7 +47,7 @@ describe.each(protocols)('over %s', (protocol) => {
   it.each(REFUSED)('$what: $code', async ({ request, code, message }) => {
     expect(await failureOf(triton.client(protocol).infer(request))).toMatchObject({
       code,
-      reason: undefined,
+      reason: reasonOf(code),
       progress: 'sent',
       operation: 'ModelInfer',
       endpoint: protocol === 'grpc' ? triton.server.grpc : new URL(triton.server.http).host,
@@ -164,7 +167,7 @@ describe('streaming inference', () => {
         .streamInfer({ model: 'txet', inputs: { text_input: text('a') } }, { metadata });
       expect((await untilFailure(stream)).error).toMatchObject({
         code: 'not_found',
-        reason: undefined,
+        reason: 'not_ready',
         progress: 'sent',
         operation: 'ModelStreamInfer',
         endpoint: triton.server.grpc,
@@ -179,7 +182,7 @@ describe('streaming inference', () => {
       expect(items).toEqual([]);
       expect(error).toMatchObject({
         code,
-        reason: undefined,
+        reason: reasonOf(code),
         progress: 'sent',
         message: expect.stringMatching(message) as string,
       });

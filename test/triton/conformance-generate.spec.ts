@@ -66,7 +66,7 @@ describe.each(protocols)('over %s, as an error', (protocol) => {
       (await untilFailure(stream)).error,
       await failureOf(triton.client(protocol).generate(request)),
     ]) {
-      expect(error).toMatchObject({ code: 'not_found', reason: undefined, progress: 'sent' });
+      expect(error).toMatchObject({ code: 'not_found', reason: 'not_ready', progress: 'sent' });
     }
   });
 

@@ -76,7 +76,7 @@ describe.each(protocols)('over %s', (protocol) => {
       for (const ref of [{ model: 'identiti' }, { model: 'identity', version: '7' }]) {
         expect(await failureOf(client[operation](ref))).toMatchObject({
           code: 'not_found',
-          reason: undefined,
+          reason: 'not_ready',
           progress: 'sent',
           message: expect.stringContaining(ref.model) as string,
         });
