@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
+  Budget,
+  DEFAULT_EXPIRES_IN_S,
   HammerlineError,
   invalidRequest,
   RunRequest,
@@ -38,13 +40,19 @@ export function newRun(
   const toolset = chooseToolset(request, options.toolsets);
   const mode = request.mode ?? (request.toolset === undefined ? 'resolve' : 'execute');
   requireExecutors(toolset, mode);
+  const messages = request.messages ?? [{ role: 'user', content: request.query ?? '' }];
   return {
     id: uuidv7(),
     tenantId: options.tenantId,
     mode,
+    until: request.until ?? 'calls',
+    budget: request.budget ?? Budget.parse({}),
     mask: request.mask ?? toolset.mask,
+    priority: request.priority ?? 0,
+    cost: estimateTokens(messages, toolset),
+    expiresInS: request.expiresInS ?? DEFAULT_EXPIRES_IN_S,
     toolset: { name: toolset.name, hash: toolset.hash, body: toolset },
-    messages: request.messages ?? [{ role: 'user', content: request.query ?? '' }],
+    messages,
     traceparent: options.traceparent,
     idempotency: idempotencyOf(options.idempotencyKey, request),
   };
@@ -60,8 +68,15 @@ export function queuedRun(run: NewRun): Run {
     query: run.messages.findLast(({ role }) => role === 'user')?.content ?? '',
     calls: [],
     traceId: traceIdOf(run.traceparent),
+    priority: run.priority,
     createdAt: new Date().toISOString(),
+    deadline: new Date(Date.now() + run.expiresInS * 1_000).toISOString(),
   };
+}
+
+/** What a turn will cost, roughly: four characters are about one token of a prompt. */
+function estimateTokens(messages: NewRun['messages'], toolset: Toolset): number {
+  return Math.ceil((JSON.stringify(messages).length + JSON.stringify(toolset.tools).length) / 4);
 }
 
 function chooseToolset(request: RunRequest, toolsets: ReadonlyMap<string, Toolset>): Toolset {

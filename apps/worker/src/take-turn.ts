@@ -54,24 +54,29 @@ export function createTurnTaker(deps: {
     const { card } = model;
     const { toolset, ready } = await toolsetOf(run, card);
     const { calls, confidence } = await resolveCalls(model, ready, messages, model.leaving);
-    const effects = new Map(toolset.tools.map(({ name, effect }) => [name, effect]));
+    const tools = new Map(toolset.tools.map((tool) => [tool.name, tool]));
+    const planned = calls.map((call) => {
+      const tool = tools.get(call.name);
+      const { effect = 'once', approval = 'never' } = tool ?? {};
+      return { ...call, id: uuidv7(), effect, approval, hasProbe: false };
+    });
     return {
       type: 'turn.resolve',
       token: run.token ?? '',
       model: card.name,
       confidence,
       confidenceThreshold: card.confidenceThreshold,
-      calls: calls.map((call) => ({
-        ...call,
-        id: uuidv7(),
-        effect: effects.get(call.name) ?? 'once',
-      })),
+      tokens: 0,
+      answer:
+        planned.length > 0
+          ? { outcome: 'calls', calls: planned }
+          : { outcome: 'irrelevant', text: '' },
     };
   };
 
   return async ({ runId }) => {
     // BullMQ may deliver one more hint after it was paused: it goes back, perhaps to another worker.
-    if (!model.isOpen) return engine.offerTurn(runId);
+    if (!model.isOpen) return runs.dispatcher.giveBack({ kind: 'turn', runId });
     // A process whose heartbeats fail would claim, be doubted and claim again: it leaves the turn to the sweep.
     if (!epoch.isFresh()) return;
     const token = randomUUID();
@@ -86,8 +91,8 @@ export function createTurnTaker(deps: {
     try {
       const input = await resolve(claimed);
       const { refused } = await engine.apply(runId, input, run);
-      const { calls, confidence } = input;
-      log.info({ runId, calls: calls.length, confidence, refused }, 'turn resolved');
+      const { answer, confidence } = input;
+      log.info({ runId, outcome: answer.outcome, confidence, refused }, 'turn resolved');
     } catch (error) {
       const failure = asHammerlineError(error);
       const isAway = AWAY.has(failure.code);

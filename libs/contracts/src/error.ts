@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   method_not_allowed: { status: 405, retryable: false, title: 'The method is not allowed here' },
   body_too_large: { status: 413, retryable: false, title: 'The body is too large' },
   unsupported_media_type: { status: 415, retryable: false, title: 'The body must be JSON' },
+  not_possible: { status: 409, retryable: false, title: 'That cannot be done as things stand' },
   unavailable: { status: 503, retryable: true, title: 'The service cannot take this now' },
   internal: { status: 500, retryable: true, title: 'Something broke on our side' },
   // a turn
@@ -29,7 +30,12 @@ export const ERROR_CODES = {
   invalid_call: { retryable: false, title: 'The model asked for a call that its tool refuses' },
   needs_input: { retryable: false, title: 'The request lacks what a tool requires' },
   turn_abandoned: { retryable: false, title: 'Every process that took the turn died' },
+  budget_spent: { retryable: false, title: 'The run used up what it may use' },
+  // a run
+  cancelled: { retryable: false, title: 'The run was cancelled' },
+  expired: { retryable: false, title: 'The run did not end before its deadline' },
   // a call
+  approval_denied: { retryable: false, title: 'A person denied the call' },
   low_confidence: { retryable: false, title: 'The model was too unsure for a call with an effect' },
   invalid_arguments: { retryable: false, title: "The arguments do not fit the tool's schema" },
   tool_failed: { retryable: false, title: 'The tool failed' },

@@ -6,9 +6,16 @@ export const EVENT_TYPES = [
   'turn.resolved',
   'turn.failed',
   'turn.delayed',
+  'call.decided',
   'call.claimed',
   'call.released',
+  'call.retried',
+  'call.unknown',
+  'call.probed',
   'call.settled',
+  'call.evidence',
+  'run.cancelling',
+  'run.expiring',
   'run.ended',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];

@@ -61,6 +61,28 @@ export const MaskMode = z.enum(['auto', 'on', 'off']).meta({
 });
 export type MaskMode = z.infer<typeof MaskMode>;
 
+export const RunUntil = z.enum(['calls', 'answer']).meta({
+  description:
+    '`calls`: the run ends when the first calls have been made. `answer`: their results go back to the model, until it answers in words or a budget is spent. Default: `calls`.',
+});
+export type RunUntil = z.infer<typeof RunUntil>;
+
+export const Budget = z
+  .strictObject({
+    turns: z.number().int().min(1).max(100).default(8),
+    calls: z.number().int().min(1).max(1_000).default(32),
+    tokens: z.number().int().min(1).max(10_000_000).default(100_000),
+  })
+  .meta({
+    description:
+      'What the run may use: questions to the model, calls, and tokens read and written by the model. A run that needs more fails.',
+  });
+export type Budget = z.infer<typeof Budget>;
+
+/** Runs that do not say live for a day, and none for more than a month. */
+export const DEFAULT_EXPIRES_IN_S = 86_400;
+const MAX_EXPIRES_IN_S = 30 * 86_400;
+
 function isRequest({ role, content }: Message): boolean {
   return role === 'user' && typeof content === 'string' && content.trim() !== '';
 }
@@ -84,6 +106,20 @@ export const RunRequest = z
     }),
     mode: RunMode.optional(),
     mask: MaskMode.optional(),
+    until: RunUntil.optional(),
+    budget: Budget.optional(),
+    priority: z.number().int().min(0).max(9).optional().meta({
+      description: 'Among the runs of one tenant, higher ones go first. Default: 0.',
+    }),
+    expiresInS: z
+      .number()
+      .int()
+      .min(1)
+      .max(MAX_EXPIRES_IN_S)
+      .optional()
+      .meta({
+        description: `Seconds after which the run ends, done or not. Default: ${DEFAULT_EXPIRES_IN_S}.`,
+      }),
   })
   .superRefine((request, context) => {
     const exactlyOne = (a: 'query' | 'toolset', b: 'messages' | 'tools'): void => {
@@ -100,6 +136,14 @@ export const RunRequest = z
     }
     exactlyOne('query', 'messages');
     exactlyOne('toolset', 'tools');
+    if (
+      request.until === 'answer' &&
+      (request.mode ?? (request.toolset && 'execute')) !== 'execute'
+    ) {
+      const message =
+        'can be `answer` in mode `execute` only: without results there is nothing to answer from';
+      context.addIssue({ code: 'custom', path: ['until'], message });
+    }
   })
   .meta({ id: 'RunRequest' });
 export type RunRequest = z.infer<typeof RunRequest>;

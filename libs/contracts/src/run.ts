@@ -3,24 +3,50 @@ import { ERROR_CODES, type ErrorCode } from './error.js';
 import { RunMode } from './run-request.js';
 import { EFFECTS } from './tool.js';
 
-export const RUN_STATES = ['queued', 'inferring', 'executing', 'succeeded', 'failed'] as const;
+/** `cancelling`, `expiring`: nothing new starts, and what had started is waited for. */
+export const RUN_STATES = [
+  'queued',
+  'inferring',
+  'executing',
+  'cancelling',
+  'expiring',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'expired',
+] as const;
 export type RunState = (typeof RUN_STATES)[number];
-export const TERMINAL_RUN_STATES: ReadonlySet<RunState> = new Set(['succeeded', 'failed']);
+export const TERMINAL_RUN_STATES: ReadonlySet<RunState> = new Set([
+  'succeeded',
+  'failed',
+  'cancelled',
+  'expired',
+]);
 
-/** `resolved`: pinned by a run in mode `resolve`, never to be executed. */
+/**
+ * `resolved`: pinned by a run in mode `resolve`, never to be executed. `outcome_unknown`: it may have taken effect; its
+ * run waits until a late result, a probe, a person or the deadline decides.
+ */
 export const CALL_STATES = [
   'resolved',
+  'awaiting_approval',
   'ready',
   'started',
   'succeeded',
   'failed',
   'denied',
+  'cancelled',
   'outcome_unknown',
 ] as const;
 export type CallState = (typeof CALL_STATES)[number];
 
-export const RUN_OUTCOMES = ['calls', 'irrelevant'] as const;
+/** What the model's last answer was: calls, no tool that fits, a question for what is missing, or words. */
+export const RUN_OUTCOMES = ['calls', 'irrelevant', 'needs_input', 'answer'] as const;
 export type RunOutcome = (typeof RUN_OUTCOMES)[number];
+
+/** What the request lacks: parameters that the tool requires. */
+export const MissingInput = z.object({ tool: z.string(), parameters: z.array(z.string()) });
+export type MissingInput = z.infer<typeof MissingInput>;
 
 const ErrorRecord = z.object({
   code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]),
@@ -35,6 +61,15 @@ export const Call = z
     effect: z.enum(EFFECTS),
     state: z.enum(CALL_STATES),
     attempt: z.number().int(),
+    turn: z
+      .number()
+      .int()
+      .min(1)
+      .meta({ description: 'The question to the model that it answers.' }),
+    argumentsHash: z.string().optional().meta({
+      description:
+        'While it awaits approval: what an approval must name, so that nobody approves other arguments.',
+    }),
     result: z.unknown().optional(),
     error: ErrorRecord.optional(),
   })
@@ -51,10 +86,18 @@ export const Run = z
     outcome: z.enum(RUN_OUTCOMES).optional(),
     model: z.string().optional(),
     confidence: z.number().min(0).max(1).optional(),
+    answer: z
+      .string()
+      .optional()
+      .meta({ description: 'What the model says at the end, in words.' }),
+    missing: MissingInput.optional().meta({ description: 'With the outcome `needs_input`.' }),
     calls: z.array(Call),
     error: ErrorRecord.optional(),
     traceId: z.string(),
+    priority: z.number().int(),
+    replayOf: z.string().optional().meta({ description: 'The run that this one does again.' }),
     createdAt: z.string(),
+    deadline: z.string(),
     endedAt: z.string().optional(),
   })
   .meta({ id: 'Run' });

@@ -17,6 +17,10 @@ export interface ToolDefinition {
 export const EFFECTS = ['read', 'idempotent', 'once'] as const;
 export type Effect = (typeof EFFECTS)[number];
 
+/** Which calls wait for a person: each, those with an effect of which the model is unsure (else they are denied), or none. */
+export const APPROVALS = ['always', 'unsure', 'never'] as const;
+export type Approval = (typeof APPROVALS)[number];
+
 /** A call as the model resolved it, under the tool's real name. */
 export interface ResolvedCall {
   name: string;
@@ -35,4 +39,10 @@ export type CallDelta =
 /** What came of a call. `outcome_unknown`: it may have taken effect, and nobody may repeat it unasked. */
 export type CallResult =
   | { state: 'succeeded'; result: unknown }
-  | { state: 'failed' | 'outcome_unknown'; error: ErrorRecord };
+  | {
+      state: 'failed';
+      error: ErrorRecord;
+      /** Why it may go better later: nothing was sent, or what was sent met a fault that passes. Absent: it will not. */
+      mayRetry?: 'not_sent' | 'transient' | undefined;
+    }
+  | { state: 'outcome_unknown'; error: ErrorRecord };

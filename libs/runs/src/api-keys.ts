@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Pool } from './pool.js';
+import type { Pool } from './ledger/pool.js';
 
 /** Keys that came from the environment carry this name; a tenant has one of them at a time. */
 const CONFIGURED = 'configured';

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { HammerlineError } from '#libs/contracts';
-import { ledgerUnusable, type Pool } from './pool.js';
+import { ledgerUnusable, type Pool } from './ledger/pool.js';
 
 const MIGRATIONS_DIR = fileURLToPath(new URL('./migrations/', import.meta.url));
 const MIGRATIONS_TABLE = 'migrations';
@@ -22,7 +22,10 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
   return applied.map(({ name }) => name);
 }
 
-/** Refuses a ledger that cannot be reached or whose schema this version does not know. */
+/** What this version's processes know of the schema: the number of its last migration. */
+const LEVEL = 3;
+
+/** Refuses a ledger that cannot be reached, lacks a migration, or has become one that this version cannot work with. */
 export async function checkLedger(pool: Pool, databaseUrl: string): Promise<void> {
   const known = (await readdir(MIGRATIONS_DIR)).map((file) => file.replace(/\.sql$/, ''));
   let applied: Set<string>;
@@ -41,6 +44,21 @@ export async function checkLedger(pool: Pool, databaseUrl: string): Promise<void
       `The ledger lacks the migration ${missing[0]}: run \`npm run migrate\` with its DATABASE_URL first.`,
     );
   }
+  const oldest = await oldestLevel(pool);
+  if (oldest > LEVEL) {
+    throw new HammerlineError(
+      'ledger_unusable',
+      `The ledger belongs to a newer version: it takes processes of level ${oldest} and up, and this one has ${LEVEL}. Start the newer version.`,
+    );
+  }
+}
+
+/** Of which version a process must at least be */
+async function oldestLevel(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ oldest: number | null }>(
+    'SELECT max(oldest) AS oldest FROM ledger_level',
+  );
+  return rows[0]?.oldest ?? 0;
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

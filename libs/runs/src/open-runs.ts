@@ -1,18 +1,22 @@
 import type { Logger } from '#libs/telemetry';
 import type { Redis } from 'ioredis';
-import type { HintQueues } from './hint-queues.js';
-import { openLedger } from './ledger.js';
+import { Announcer } from './dispatch/announcer.js';
+import { Dispatcher } from './dispatch/dispatcher.js';
+import type { HintQueues } from './dispatch/hint-queues.js';
+import { startSweep } from './dispatch/sweep.js';
+import { openLedger } from './ledger/ledger.js';
 import { checkLedger } from './migrate.js';
-import { openPool, type Pool } from './pool.js';
-import { ProcessEpoch } from './process-epoch.js';
+import { openPool, type Pool } from './ledger/pool.js';
+import { ProcessEpoch } from './ledger/process-epoch.js';
 import { RunEngine } from './run-engine.js';
-import { startSweep } from './sweep.js';
+import { tenantShares } from './tenants.js';
 
 /** A process's whole hold on the runs: everything opened together and closed together. */
 export interface Runs {
   pool: Pool;
   engine: RunEngine;
   epoch: ProcessEpoch;
+  dispatcher: Dispatcher;
   close(): Promise<void>;
 }
 
@@ -22,9 +26,11 @@ export async function openRuns(options: {
   databaseUrl: string;
   redis: Redis;
   queues: HintQueues;
+  /** Days that ended runs are kept; undefined: for ever. */
+  retentionDays?: number | undefined;
   log: Logger;
 }): Promise<Runs> {
-  const { service, databaseUrl, redis, queues, log } = options;
+  const { service, databaseUrl, redis, queues, retentionDays, log } = options;
   const stopping = new AbortController();
   const pool = openPool({
     databaseUrl,
@@ -36,15 +42,26 @@ export async function openRuns(options: {
   const beatPool = openPool({ databaseUrl, service, max: 1, onError: () => undefined });
   const epoch = await ProcessEpoch.start(beatPool, service);
   const ledger = openLedger(pool, () => epoch.mayJudge(), stopping.signal);
-  const able = (): boolean => redis.status === 'ready' && epoch.mayJudge();
-  const sweep = startSweep({ pool, queues, able, log });
+  const dispatcher = new Dispatcher({ redis, queues, shares: tenantShares(pool), log });
+  const announcer = new Announcer(redis, log);
+  const engine = new RunEngine({ ledger, dispatch: dispatcher, announce: announcer, log });
+  const sweep = startSweep({
+    pool,
+    engine,
+    able: () => redis.status === 'ready' && epoch.mayJudge(),
+    wasEmptied: () => dispatcher.wasEmptied(),
+    retentionDays,
+    log,
+  });
   return {
     pool,
     epoch,
-    engine: new RunEngine(ledger, queues, redis, log),
+    engine,
+    dispatcher,
     close: async () => {
       stopping.abort();
       await sweep.stop();
+      await dispatcher.close();
       await epoch.stop().catch(() => undefined);
       await Promise.all([pool.end(), beatPool.end()]);
       redis.disconnect();

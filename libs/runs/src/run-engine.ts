@@ -1,12 +1,26 @@
 import { TERMINAL_RUN_STATES } from '#libs/contracts';
 import type { Logger } from '#libs/telemetry';
-import type { Redis } from 'ioredis';
-import { ClaimBatcher } from './claim-batcher.js';
-import type { ClaimedTurn, TurnClaim } from './claim-turns.js';
-import { offer, type HintQueues } from './hint-queues.js';
-import type { Acceptance, Applied, Ledger, NewRun } from './ledger.js';
-import type { Refusal, RunInput, RunRecord } from './reducer.js';
-import { publishRunChanged } from './run-notices.js';
+import type { Acceptance, NewRun } from './ledger/accept-runs.js';
+import type { TurnClaim } from './ledger/claim-turns.js';
+import type { Work } from './ledger/find-work.js';
+import type { Ledger } from './ledger/ledger.js';
+import type { ClaimedTurn } from './ledger/run-rows.js';
+import type { Hinted, Refusal, RunInput, RunRecord } from './reducer/index.js';
+import type { Applied } from './run-writer.js';
+
+/** Lets work through to the queues, fairly. */
+export interface Dispatch {
+  /** Never throws and never waits for an absent Redis: what is not offered, the sweep offers. */
+  offer(work: Work, delayMs?: number): Promise<void>;
+}
+
+/** Tells other processes what was committed. Nothing may depend on it: it may be lost. */
+export interface Announce {
+  /** @param change.version number of the run's last event */
+  changed(change: { runId: string; version: number; isOver: boolean }): void;
+  /** Whoever works on this run must stop. */
+  halted(runId: string): void;
+}
 
 /**
  * What the apps use: each change of a run is committed to the ledger first; hints and notices follow the commit, and may
@@ -14,28 +28,30 @@ import { publishRunChanged } from './run-notices.js';
  */
 export class RunEngine {
   readonly ledger: Ledger;
-  readonly #queues: HintQueues;
-  readonly #redis: Redis;
+  readonly #dispatch: Dispatch;
+  readonly #announce: Announce;
   readonly #log: Logger;
-  readonly #claims: ClaimBatcher;
 
-  constructor(ledger: Ledger, queues: HintQueues, redis: Redis, log: Logger) {
-    this.ledger = ledger;
-    this.#queues = queues;
-    this.#redis = redis;
-    this.#log = log;
-    this.#claims = new ClaimBatcher((claims) => ledger.claimTurns(claims));
+  constructor(parts: { ledger: Ledger; dispatch: Dispatch; announce: Announce; log: Logger }) {
+    this.ledger = parts.ledger;
+    this.#dispatch = parts.dispatch;
+    this.#announce = parts.announce;
+    this.#log = parts.log;
   }
 
   async accept(run: NewRun): Promise<Acceptance> {
     const acceptance = await this.ledger.accept(run);
-    if (acceptance.kind === 'accepted') await this.offerTurn(run.id);
+    if (acceptance.kind === 'accepted') {
+      const { id, traceparent, expiresInS, ...rest } = run;
+      const deadlineAtMs = Date.now() + expiresInS * 1_000;
+      await this.#dispatch.offer({
+        ...rest,
+        turn: 1,
+        deadlineAtMs,
+        hint: { kind: 'turn', runId: id, traceparent },
+      });
+    }
     return acceptance;
-  }
-
-  /** Tells the workers of a turn that waits, `delayMs` from now. */
-  async offerTurn(runId: string, delayMs = 0): Promise<void> {
-    await offer(this.#queues, this.#log, { kind: 'turn', runId }, { delayMs });
   }
 
   /**
@@ -45,35 +61,51 @@ export class RunEngine {
   async claimTurn(
     claim: TurnClaim,
   ): Promise<({ refused?: undefined } & ClaimedTurn) | { refused: Refusal | 'no_such_run' }> {
-    const claimed = await this.#claims.claim(claim);
+    const claimed = await this.ledger.claimTurn(claim);
     if (claimed) {
-      // Nothing waits for this notice: the turn's work begins at once.
-      void publishRunChanged(this.#redis, this.#log, { runId: claim.runId, isOver: false });
+      this.#tell(claimed.run);
       return claimed;
     }
     const { runId, token, holder } = claim;
     const applied = await this.apply(runId, { type: 'turn.claim', token, holder });
     if (applied.refused) return applied;
     // It ended the run instead of granting the claim.
-    if (applied.run.token !== token) return { refused: 'ended' };
-    const messages = await this.ledger.messages(runId);
-    return { run: applied.run, messages };
+    if (applied.run.state !== 'inferring' || applied.run.token !== token)
+      return { refused: 'ended' };
+    return { run: applied.run, ...(await this.ledger.turnInput(runId)) };
   }
 
   /** @param known the run as the caller last had it, which saves a round trip if nobody has moved it on since */
   async apply(runId: string, input: RunInput, known?: RunRecord): Promise<Applied> {
     const applied = await this.ledger.apply(runId, input, known);
     if (applied.refused) return applied;
-    await Promise.all([
-      publishRunChanged(this.#redis, this.#log, {
-        runId,
-        isOver: TERMINAL_RUN_STATES.has(applied.run.state),
-      }),
-      ...applied.offers.map((callId) =>
-        offer(this.#queues, this.#log, { kind: 'call', runId, callId }),
-      ),
-      applied.dueInMs !== undefined && this.offerTurn(runId, applied.dueInMs),
-    ]);
+    const { run, hints } = applied;
+    this.#tell(run);
+    await Promise.all(hints.map((hint) => this.#dispatch.offer(workOf(run, hint), hint.dueInMs)));
     return applied;
   }
+
+  /** Offers work again that nobody has taken. */
+  async offer(work: readonly Work[]): Promise<void> {
+    await Promise.all(work.map((one) => this.#dispatch.offer(one)));
+  }
+
+  #tell({ id: runId, version, state }: RunRecord): void {
+    this.#announce.changed({ runId, version, isOver: TERMINAL_RUN_STATES.has(state) });
+    if (HALTING.has(state)) {
+      this.#log.info({ runId, state }, 'run halted');
+      this.#announce.halted(runId);
+    }
+  }
+}
+
+/** States in which nobody may go on working at a run that somebody may be working at. */
+const HALTING = new Set<RunRecord['state']>(['cancelling', 'expiring', 'cancelled', 'expired']);
+
+function workOf(run: RunRecord, hint: Hinted): Work {
+  const { id: runId, tenantId, priority, turn, traceparent } = run;
+  const place = { tenantId, priority, turn, deadlineAtMs: Date.now() + run.msLeft };
+  return hint.kind === 'turn'
+    ? { ...place, cost: run.cost, hint: { kind: 'turn', runId, traceparent } }
+    : { ...place, cost: 1, hint: { kind: 'call', runId, callId: hint.callId, traceparent } };
 }

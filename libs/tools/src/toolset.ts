@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
+  type Approval,
+  APPROVALS,
   type Effect,
   EFFECTS,
   HammerlineError,
@@ -29,6 +31,7 @@ export type ExecutorSpec = z.infer<typeof executorSpec>;
 
 const toolPolicy = z.strictObject({
   effect: z.enum(EFFECTS).optional(),
+  approval: z.enum(APPROVALS).default('never'),
   executor: executorSpec.optional(),
   timeoutMs: z.int().min(1).max(300_000).default(10_000),
   maxResultBytes: z.int().min(1).max(1_048_576).default(65_536),
@@ -46,6 +49,8 @@ const toolsetFile = z.strictObject({
 /** A tool and the policy of its calls: time in milliseconds, sizes in bytes. Without an executor: only resolved. */
 export interface Tool extends ToolDefinition {
   effect: Effect;
+  /** Whose calls wait for a person. */
+  approval: Approval;
   executor?: ExecutorSpec;
   timeoutMs: number;
   maxResultBytes: number;
@@ -88,11 +93,12 @@ export function readToolset(input: unknown): Toolset {
   const merged = policies.flatMap(({ index, read }) => {
     const definition = definitions.tools[index];
     if (!read.success || definition === undefined) return [];
-    const { executor, timeoutMs, maxResultBytes } = read.data;
+    const { executor, approval, timeoutMs, maxResultBytes } = read.data;
     const effect = read.data.effect ?? defaultEffect(executor);
-    if (executor === undefined) return [{ ...definition, effect, timeoutMs, maxResultBytes }];
+    if (executor === undefined)
+      return [{ ...definition, effect, approval, timeoutMs, maxResultBytes }];
     problems.push(...executorProblems(executor, definition, `/tools/${index}/executor`));
-    return [{ ...definition, effect, executor, timeoutMs, maxResultBytes }];
+    return [{ ...definition, effect, approval, executor, timeoutMs, maxResultBytes }];
   });
   if (problems.length > 0) throw invalid(problems);
   return withHash({ name, version, description, mask, tools: merged });
@@ -100,7 +106,12 @@ export function readToolset(input: unknown): Toolset {
 
 /** The toolset that tools given within a request form: nothing can execute them. */
 export function inlineToolset(tools: readonly ToolDefinition[]): Toolset {
-  const policy = { effect: 'once', timeoutMs: 10_000, maxResultBytes: 65_536 } as const;
+  const policy = {
+    effect: 'once',
+    approval: 'never',
+    timeoutMs: 10_000,
+    maxResultBytes: 65_536,
+  } as const;
   return withHash({
     name: 'inline',
     version: '1',

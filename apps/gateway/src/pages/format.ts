@@ -46,6 +46,8 @@ type Tone = 'good' | 'bad' | 'warn' | 'busy' | 'calm';
 const STATES: Record<RunState | CallState, [tone: Tone, sign: string]> = {
   queued: ['calm', '○'],
   inferring: ['busy', '◐'],
+  cancelling: ['busy', '…'],
+  expiring: ['busy', '…'],
   executing: ['busy', '◐'],
   succeeded: ['good', '✓'],
   failed: ['bad', '✕'],
@@ -53,6 +55,9 @@ const STATES: Record<RunState | CallState, [tone: Tone, sign: string]> = {
   ready: ['calm', '○'],
   started: ['busy', '◐'],
   denied: ['warn', '⊘'],
+  cancelled: ['calm', '–'],
+  expired: ['bad', '✕'],
+  awaiting_approval: ['calm', '?'],
   outcome_unknown: ['bad', '?'],
 };
 

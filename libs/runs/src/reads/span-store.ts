@@ -1,7 +1,7 @@
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { ExportResultCode, hrTimeToMilliseconds, type ExportResult } from '@opentelemetry/core';
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
-import { openPool, type Pool } from './pool.js';
+import { openPool, type Pool } from '../ledger/pool.js';
 
 /** A finished span as it is kept in the ledger. Times are Unix milliseconds with fractions. */
 export interface StoredSpan {

@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
-import { HOLDER_DEAD_AFTER_S } from './ledger.js';
+import { HOLDER_DEAD_AFTER_S } from './run-rows.js';
 import type { Pool } from './pool.js';
 
 const BEAT_EVERY_MS = 1_000;
@@ -27,7 +27,6 @@ export class ProcessEpoch {
 
   static async start(pool: Pool, service: string): Promise<ProcessEpoch> {
     const epoch = new ProcessEpoch(pool, service);
-    await pool.query("DELETE FROM processes WHERE seen_at < now() - interval '1 hour'");
     await epoch.#beat();
     epoch.#schedule();
     return epoch;
@@ -51,7 +50,8 @@ export class ProcessEpoch {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     await this.#beating;
-    await this.#pool.query('DELETE FROM processes WHERE epoch = $1', [this.id]);
+    const longAgo = "UPDATE processes SET seen_at = now() - interval '30 s' WHERE epoch = $1";
+    await this.#pool.query(longAgo, [this.id]);
   }
 
   async #beat(): Promise<void> {

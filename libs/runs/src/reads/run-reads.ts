@@ -1,6 +1,7 @@
 import type { Call, Run, RunEvent, RunPage } from '#libs/contracts';
 import { traceIdOf } from '#libs/telemetry';
-import type { Pool } from './pool.js';
+import type { Pool } from '../ledger/pool.js';
+import type { Reply } from '../reducer/index.js';
 
 type CallRow = Omit<Call, 'result' | 'error'> & { result?: unknown; error: Call['error'] | null };
 
@@ -13,6 +14,10 @@ interface RunRow {
   outcome: Run['outcome'] | null;
   model: string | null;
   confidence: number | null;
+  reply: Reply | null;
+  priority: number;
+  replay_of: string | null;
+  deadline_at: Date;
   calls: CallRow[];
   error: Run['error'] | null;
   traceparent: string;
@@ -24,10 +29,10 @@ interface RunRow {
 function selectRuns(results: boolean): string {
   // Columns by name: a prepared statement fails when a migration adds to what it returns.
   return `
-    SELECT r.id, r.state, r.mode, r.toolset_name, r.outcome, r.model, r.confidence, r.error, r.traceparent, r.created_at,
-           r.ended_at, i.query, COALESCE((
+    SELECT r.id, r.state, r.mode, r.toolset_name, r.outcome, r.model, r.confidence, r.reply, r.error, r.traceparent,
+           r.priority, r.replay_of, r.created_at, r.deadline_at, r.ended_at, i.query, COALESCE((
       SELECT json_agg(json_build_object('id', id, 'name', name, 'arguments', arguments, 'effect', effect,
-               'state', state, 'attempt', attempt, 'error', error${results ? ", 'result', result" : ''})
+               'state', state, 'attempt', attempt, 'turn', turn, 'error', error${results ? ", 'result', result" : ''})
              ORDER BY turn, position)
       FROM calls c WHERE c.run_id = r.id), '[]') AS calls
     FROM runs r JOIN inputs i ON i.run_id = r.id`;
@@ -72,7 +77,7 @@ export async function readEvents(
   if (events.length === 0) return [];
   // After the events: what they tell of is then surely there.
   const { rows: calls } = await pool.query<CallRow>(
-    `SELECT id, name, arguments, effect, state, attempt, result, error FROM calls
+    `SELECT id, name, arguments, effect, state, attempt, turn, result, error FROM calls
      WHERE tenant_id = $1 AND run_id = $2 ORDER BY turn, position`,
     [tenantId, runId],
   );
@@ -118,6 +123,8 @@ function toRun(row: RunRow): Run {
     ...(row.outcome && { outcome: row.outcome }),
     ...(row.model !== null && { model: row.model }),
     ...(row.confidence !== null && { confidence: row.confidence }),
+    ...(row.reply && { answer: row.reply.text }),
+    ...(row.reply?.missing && { missing: row.reply.missing }),
     calls: row.calls.map(({ result, error, ...call }) => ({
       ...call,
       ...(call.state === 'succeeded' && result !== undefined && { result }),
@@ -125,7 +132,10 @@ function toRun(row: RunRow): Run {
     })),
     ...(row.error && { error: row.error }),
     traceId: traceIdOf(row.traceparent),
+    priority: row.priority,
+    ...(row.replay_of && { replayOf: row.replay_of }),
     createdAt: row.created_at.toISOString(),
+    deadline: row.deadline_at.toISOString(),
     ...(row.ended_at && { endedAt: row.ended_at.toISOString() }),
   };
 }

@@ -1,0 +1,101 @@
+import type { Hint } from '#libs/contracts';
+import type { Pool } from './pool.js';
+import { HOLDER_DEAD_AFTER_S } from './run-rows.js';
+
+/** Ready for less than this, work is still on its way: its first hint was sent with the commit. */
+const GRACE_S = 1;
+
+/** A turn or a call that may be taken, with what decides in which order. */
+export interface Work {
+  hint: Hint;
+  tenantId: string;
+  priority: number;
+  /** Turns after the first go before fresh ones. */
+  turn: number;
+  /** By the ledger's clock, milliseconds since 1970. */
+  deadlineAtMs: number;
+  /** Tokens of a turn, as far as they can be told before. */
+  cost: number;
+}
+
+export interface ReadyPage {
+  work: Work[];
+  /** Where the next page begins; undefined: at the beginning again. */
+  cursor: string | undefined;
+}
+
+const WORK = `json_build_object(
+  'tenantId', r.tenant_id, 'priority', r.priority, 'turn', r.turn, 'cost', r.cost,
+  'deadlineAtMs', round(extract(epoch FROM r.deadline_at) * 1000),
+  'hint', CASE WHEN c.id IS NULL
+    THEN json_build_object('kind', 'turn', 'runId', r.id, 'traceparent', r.traceparent)
+    ELSE json_build_object('kind', 'call', 'runId', r.id, 'callId', c.id, 'traceparent', r.traceparent) END)`;
+
+export async function findHalted(pool: Pool, runIds: readonly string[]): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>({
+    name: 'find-halted',
+    text: `SELECT id FROM runs WHERE id = ANY ($1::uuid[])
+             AND (ended_at IS NOT NULL OR state IN ('cancelling', 'expiring'))`,
+    values: [runIds],
+  });
+  return rows.map(({ id }) => id);
+}
+
+export async function findOverdue(pool: Pool, limit: number): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>({
+    name: 'find-overdue',
+    text: `SELECT id FROM runs
+           WHERE ended_at IS NULL AND deadline_at <= now() AND state NOT IN ('cancelling', 'expiring')
+           ORDER BY deadline_at LIMIT $1`,
+    values: [limit],
+  });
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * Looks at the open runs only while a process is dead that has not been seen to, or once in a while: what a vanished row of
+ * `processes` held is found then.
+ */
+export async function findAbandoned(pool: Pool, limit: number): Promise<Work[]> {
+  const { rows } = await pool.query<{ work: Work }>({
+    name: 'find-abandoned',
+    text: `
+      WITH alive AS MATERIALIZED (
+        SELECT epoch FROM processes WHERE seen_at > now() - interval '${HOLDER_DEAD_AFTER_S} s'
+      )
+      SELECT ${WORK} AS work
+      FROM runs r LEFT JOIN calls c ON c.run_id = r.id AND c.turn = r.turn AND c.state = 'started'
+      WHERE r.ended_at IS NULL
+        AND CASE WHEN r.state = 'inferring' THEN r.holder NOT IN (SELECT epoch FROM alive)
+                 ELSE c.id IS NOT NULL AND c.holder NOT IN (SELECT epoch FROM alive) END
+      LIMIT $1`,
+    values: [limit],
+  });
+  return rows.map(({ work }) => work);
+}
+
+export async function findReady(
+  pool: Pool,
+  cursor: string | undefined,
+  limit: number,
+): Promise<ReadyPage> {
+  const { rows } = await pool.query<{ work: Work | null; id: string }>({
+    name: 'find-ready',
+    text: `
+      WITH page AS MATERIALIZED (
+        SELECT * FROM runs WHERE ended_at IS NULL AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2
+      )
+      SELECT r.id, CASE WHEN r.state = 'queued' AND r.due_at < now() - interval '${GRACE_S} s' OR c.id IS NOT NULL
+                   THEN ${WORK} END AS work
+      FROM page r LEFT JOIN calls c ON c.run_id = r.id AND c.turn = r.turn
+        AND (c.state = 'ready' OR c.state = 'outcome_unknown' AND c.has_probe)
+        AND c.ready_at < now() - interval '${GRACE_S} s'
+      ORDER BY r.id`,
+    values: [cursor ?? null, limit],
+  });
+  const isLast = new Set(rows.map(({ id }) => id)).size < limit;
+  return {
+    work: rows.flatMap(({ work }) => work ?? []),
+    cursor: isLast ? undefined : rows.at(-1)?.id,
+  };
+}
