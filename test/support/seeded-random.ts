@@ -9,3 +9,11 @@ export function seededRandom(seed: number): () => number {
   for (let index = 0; index < 3; index++) next();
   return next;
 }
+
+/** The same items in another order. */
+export function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  return items
+    .map((item) => ({ item, at: random() }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}

@@ -62,9 +62,9 @@ export async function sweep(options: SweepOptions): Promise<void> {
   const { ledger } = engine;
   const overdue = await ledger.findOverdue(BATCH);
   await Promise.all(overdue.map((runId) => engine.apply(runId, { type: 'run.expire' })));
-  if (mine.number % LOOK_EVERY === 0 || (await hasDead(pool))) {
-    await engine.offer(await ledger.findAbandoned(BATCH));
-  }
+  const looksAtAll = mine.number % LOOK_EVERY === 1;
+  if (looksAtAll || (await hasDead(pool))) await engine.offer(await ledger.findAbandoned(BATCH));
+  if (looksAtAll) await cancelOrphaned(engine);
   let { cursor } = mine;
   const all = await wasEmptied();
   if (all) cursor = undefined;
@@ -75,6 +75,13 @@ export async function sweep(options: SweepOptions): Promise<void> {
   } while (all && cursor !== undefined);
   await pool.query("UPDATE sweeps SET cursor = $1 WHERE name = 'ready'", [cursor ?? null]);
   if (retentionDays !== undefined) await deleteEnded(pool, retentionDays, BATCH);
+}
+
+/** A tenant that was deleted has nobody left who would want its runs done. */
+async function cancelOrphaned(engine: RunEngine): Promise<void> {
+  const orphaned = await engine.ledger.findOrphaned(BATCH);
+  const input = { type: 'run.cancel', by: 'the deletion of its tenant' } as const;
+  await Promise.all(orphaned.map((runId) => engine.apply(runId, input)));
 }
 
 async function takeTurn(

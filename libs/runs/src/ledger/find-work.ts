@@ -52,10 +52,19 @@ export async function findOverdue(pool: Pool, limit: number): Promise<string[]> 
   return rows.map(({ id }) => id);
 }
 
-/**
- * Looks at the open runs only while a process is dead that has not been seen to, or once in a while: what a vanished row of
- * `processes` held is found then.
- */
+/** Open runs of tenants that were deleted. */
+export async function findOrphaned(pool: Pool, limit: number): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>({
+    name: 'find-orphaned',
+    text: `SELECT r.id FROM runs r JOIN tenants t ON t.id = r.tenant_id
+           WHERE t.deleted_at IS NOT NULL AND r.ended_at IS NULL AND r.state NOT IN ('cancelling', 'expiring')
+           LIMIT $1`,
+    values: [limit],
+  });
+  return rows.map(({ id }) => id);
+}
+
+/** Looks at all open runs: to be asked where a process has died, and once in a while. */
 export async function findAbandoned(pool: Pool, limit: number): Promise<Work[]> {
   const { rows } = await pool.query<{ work: Work }>({
     name: 'find-abandoned',

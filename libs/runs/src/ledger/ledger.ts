@@ -7,6 +7,7 @@ import { commitRuns, type CommitOptions, type RunChange } from './commit-runs.js
 import {
   findAbandoned,
   findHalted,
+  findOrphaned,
   findOverdue,
   findReady,
   type ReadyPage,
@@ -48,6 +49,8 @@ export interface Ledger {
   findHalted(runIds: readonly string[]): Promise<string[]>;
   /** Runs past their deadline that nobody has told of it. */
   findOverdue(limit: number): Promise<string[]>;
+  /** Runs of tenants that were deleted, as yet open. */
+  findOrphaned(limit: number): Promise<string[]>;
   /** Work whose holder is dead. */
   findAbandoned(limit: number): Promise<Work[]>;
   /** Work that could have been taken a while ago, among the open runs after `cursor`. */
@@ -98,6 +101,7 @@ export function openLedger(pool: Pool, mayJudge: () => boolean, signal: AbortSig
     toolset: (hash) => patient(() => readToolset(pool, hash)),
     findHalted: (runIds) => findHalted(pool, runIds),
     findOverdue: (limit) => findOverdue(pool, limit),
+    findOrphaned: (limit) => findOrphaned(pool, limit),
     findAbandoned: (limit) => findAbandoned(pool, limit),
     findReady: (cursor, limit) => findReady(pool, cursor, limit),
   };

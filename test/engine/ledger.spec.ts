@@ -1,77 +1,50 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import type { Hint } from '#libs/contracts';
 import {
-  checkLedger,
   ensureApiKey,
-  migrate,
-  openLedger,
   openPool,
-  ProcessEpoch,
   readEvents,
   readRun,
   listRuns,
-  sweep,
   tenantOfKey,
   type Ledger,
   type NewRun,
   type Pool,
   type RunInput,
-  type SweepOptions,
 } from '#libs/runs';
 import { createLogger } from '#libs/telemetry';
 import { v7 as uuidv7 } from 'uuid';
-import type { Queue } from 'bullmq';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startPostgres } from '../scripts/postgres.mjs';
-import type { Server } from '../scripts/server.mjs';
+import { sweep, type SweepOptions } from '../../libs/runs/src/dispatch/sweep.js';
+import { openLedger } from '../../libs/runs/src/ledger/ledger.js';
+import { ProcessEpoch } from '../../libs/runs/src/ledger/process-epoch.js';
+import { RunEngine } from '../../libs/runs/src/run-engine.js';
+import {
+  executing,
+  newRun,
+  plannedCall,
+  resolveTurn,
+  startLedger,
+  TENANT,
+  type TestLedger,
+} from '../support/ledger.js';
 
-const TENANT = 'default';
-const folder = mkdtempSync(path.join(tmpdir(), 'hammerline-ledger-'));
-
-let postgres: Server;
+let ground: TestLedger;
 let pool: Pool;
 let ledger: Ledger;
 let holder: ProcessEpoch;
 let judging = false;
 
 beforeAll(async () => {
-  postgres = await startPostgres({ dir: folder });
-  pool = openPool({
-    databaseUrl: postgres.url,
-    service: 'test',
-    max: 20,
-    onError: () => undefined,
-  });
-  // Two gateways that start at once must both get through.
-  await Promise.all([migrate(postgres.url), migrate(postgres.url)]);
-  await checkLedger(pool, postgres.url);
-  await ensureApiKey(pool, TENANT, 'key-of-default');
-  await ensureApiKey(pool, 'other', 'key-of-other');
-  ledger = openLedger(pool, () => judging, new AbortController().signal);
+  ground = await startLedger();
+  ({ pool } = ground);
+  ({ ledger } = ground.open(() => judging));
   holder = await ProcessEpoch.start(pool, 'test');
 });
 
 afterAll(async () => {
   await holder?.stop();
-  await pool?.end();
-  await postgres?.stop();
-  rmSync(folder, { recursive: true, force: true });
+  await ground?.stop();
 });
-
-function newRun(over: Partial<NewRun> = {}): NewRun {
-  return {
-    id: uuidv7(),
-    tenantId: TENANT,
-    mode: 'execute',
-    mask: 'auto',
-    toolset: { name: 'desk', hash: 'h1', body: { tools: [] } },
-    messages: [{ role: 'user', content: 'do it' }],
-    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
-    ...over,
-  };
-}
 
 async function accepted(over: Partial<NewRun> = {}): Promise<string> {
   const run = newRun(over);
@@ -81,32 +54,19 @@ async function accepted(over: Partial<NewRun> = {}): Promise<string> {
 
 const claim = (token = uuidv7()): RunInput => ({ type: 'turn.claim', holder: holder.id, token });
 
-/** A run whose turn resolved to these calls; returns their ids. */
-async function executing(count: number): Promise<{ runId: string; callIds: string[] }> {
-  const runId = await accepted();
-  const token = uuidv7();
-  await ledger.apply(runId, claim(token));
-  const callIds = Array.from({ length: count }, () => uuidv7());
-  await ledger.apply(runId, {
-    type: 'turn.resolve',
-    token,
-    model: 'm',
-    confidence: 1,
-    confidenceThreshold: 0,
-    calls: callIds.map((id) => ({
-      id,
-      name: 't',
-      arguments: { b: 1, a: 2 },
-      effect: 'idempotent',
-    })),
-  });
-  return { runId, callIds };
+/** A run whose turn resolved to so many calls; returns their ids. */
+async function executingCalls(count: number): Promise<{ runId: string; callIds: string[] }> {
+  const calls = Array.from({ length: count }, () => plannedCall());
+  return { runId: await executing(ledger, calls), callIds: calls.map(({ id }) => id) };
 }
 
 it('accepts a run whole: the run, its input and its first event', async () => {
   const id = await accepted();
   expect(await readRun(pool, TENANT, id)).toMatchObject({ id, state: 'queued', query: 'do it' });
-  expect(await ledger.messages(id)).toEqual([{ role: 'user', content: 'do it' }]);
+  expect(await ledger.turnInput(id)).toEqual({
+    messages: [{ role: 'user', content: 'do it' }],
+    earlier: [],
+  });
   expect(await readEvents(pool, TENANT, id, 0)).toMatchObject([{ seq: 1, type: 'run.accepted' }]);
 });
 
@@ -134,10 +94,14 @@ it('gives a turn to one of many claimants', async () => {
 });
 
 describe('a batch of claims', () => {
-  const claimAll = (ids: string[], over: { holder?: string } = {}) =>
-    ledger.claimTurns(
-      ids.map((runId) => ({ runId, token: uuidv7(), holder: over.holder ?? holder.id })),
-    );
+  const claimAll = async (
+    ids: string[],
+    { by = ledger, holderId = holder.id }: { by?: Ledger; holderId?: string } = {},
+  ) => {
+    const claims = ids.map((runId) => ({ runId, token: uuidv7(), holder: holderId }));
+    const claimed = await Promise.all(claims.map((one) => by.claimTurn(one)));
+    return claimed.filter((turn) => turn !== undefined);
+  };
   const row = async (id: string): Promise<object> => {
     const { rows } = await pool.query('SELECT * FROM runs WHERE id = $1', [id]);
     return rows[0];
@@ -147,19 +111,18 @@ describe('a batch of claims', () => {
     const [one, other] = [await accepted(), await accepted()];
     const token = uuidv7();
     const applied = await ledger.apply(one, claim(token));
-    const [[, claimed] = []] = await ledger.claimTurns([
-      { runId: other, token, holder: holder.id },
-    ]);
+    const claimed = await ledger.claimTurn({ runId: other, token, holder: holder.id });
     expect(claimed?.messages).toEqual([{ role: 'user', content: 'do it' }]);
-    expect({ refused: undefined, run: { ...claimed?.run, id: one } }).toEqual({
-      refused: applied.refused,
-      run: applied.refused ? undefined : applied.run,
-    });
+    if (applied.refused) throw new Error(applied.refused);
+    // What the ledger sees as it reads is of another moment.
+    const { held: _held, msLeft: _ms, ...run } = applied.run;
+    expect({ ...claimed?.run, id: one }).toMatchObject(run);
     const stored = async (id: string): Promise<object> => ({
       ...(await row(id)),
       id: null,
       created_at: null,
       due_at: null,
+      deadline_at: null,
     });
     expect(await stored(other)).toEqual(await stored(one));
     const events = async (id: string): Promise<object[]> =>
@@ -180,11 +143,12 @@ describe('a batch of claims', () => {
       await set(`state = 'inferring', holder = '${uuidv7()}', token = '${uuidv7()}'`),
       await set("state = 'executing'"),
       await set("state = 'succeeded'"),
+      await set("deadline_at = now() - interval '1 s'"),
       uuidv7(),
     ];
     const before = await Promise.all(others.slice(0, -1).map(row));
     const claimed = await claimAll([...others, ...free].toSorted().toReversed());
-    expect(new Set(claimed.keys())).toEqual(new Set(free));
+    expect(new Set(claimed.map(({ run }) => run.id))).toEqual(new Set(free));
     expect(await Promise.all(others.slice(0, -1).map(row))).toEqual(before);
   });
 
@@ -193,20 +157,25 @@ describe('a batch of claims', () => {
     const orders = Array.from({ length: 8 }, (_, at) => (at % 2 ? ids : ids.toReversed()));
     const holders = orders.map(() => uuidv7());
     const won = await Promise.all(
-      orders.map((order, at) => claimAll(order, { holder: holders[at] ?? '' })),
+      orders.map((order, at) => {
+        const by = openLedger(pool, () => judging, new AbortController().signal);
+        return claimAll(order, { by, holderId: holders[at] ?? '' });
+      }),
     );
-    expect(won.flatMap((claimed) => [...claimed.keys()]).toSorted()).toEqual(ids.toSorted());
+    expect(won.flatMap((claimed) => claimed.map(({ run }) => run.id)).toSorted()).toEqual(
+      ids.toSorted(),
+    );
     for (const [at, claimed] of won.entries()) {
-      for (const [id, { run }] of claimed) {
+      for (const { run } of claimed) {
         expect(run.holder).toBe(holders[at]);
-        expect(await row(id)).toMatchObject({ holder: holders[at], attempt: 1, version: 2 });
+        expect(await row(run.id)).toMatchObject({ holder: holders[at], attempt: 1, version: 2 });
       }
     }
   });
 
   it('does not wait for the disk, and leaves the connection as it was', async () => {
     const client = openPool({
-      databaseUrl: postgres.url,
+      databaseUrl: ground.postgres.url,
       service: 'test',
       max: 1,
       onError: () => undefined,
@@ -226,7 +195,7 @@ describe('a batch of claims', () => {
       const waited: boolean[] = [];
       for (let round = 0; round < 10; round += 1) {
         const runId = await accepted();
-        await one.claimTurns([{ runId, token: uuidv7(), holder: holder.id }]);
+        await one.claimTurn({ runId, token: uuidv7(), holder: holder.id });
         waited.push(await isFlushed());
       }
       expect(waited).toContain(false);
@@ -242,7 +211,7 @@ describe('a change of a run that the caller knows', () => {
   it('is committed without reading it again', async () => {
     const runId = await accepted();
     const token = uuidv7();
-    const [[, claimed] = []] = await ledger.claimTurns([{ runId, token, holder: holder.id }]);
+    const claimed = await ledger.claimTurn({ runId, token, holder: holder.id });
     const asked: string[] = [];
     const watched = {
       query: (query: { name: string; text: string }) => {
@@ -251,20 +220,16 @@ describe('a change of a run that the caller knows', () => {
       },
     } as unknown as Pool;
     const watching = openLedger(watched, () => false, new AbortController().signal);
-    const resolved = await watching.apply(
-      runId,
-      { type: 'turn.resolve', token, model: 'm', confidence: 1, confidenceThreshold: 0, calls: [] },
-      claimed?.run,
-    );
+    const resolved = await watching.apply(runId, resolveTurn(token, []), claimed?.run);
     expect(resolved).toMatchObject({ run: { state: 'succeeded', outcome: 'irrelevant' } });
-    expect(asked).toEqual(['commit']);
+    expect(asked).toEqual(['commit-runs']);
   });
 
   it('is judged by the run as it is when somebody else has moved it on', async () => {
     const runId = await accepted();
     const dead = uuidv7();
     const token = uuidv7();
-    const [[, stale] = []] = await ledger.claimTurns([{ runId, token, holder: dead }]);
+    const stale = await ledger.claimTurn({ runId, token, holder: dead });
     judging = true;
     try {
       expect((await ledger.apply(runId, claim())).refused).toBeUndefined();
@@ -283,7 +248,7 @@ describe('a change of a run that the caller knows', () => {
   it('is refused to a claim that a crash of Postgres undid, also where the next has the same version', async () => {
     const runId = await accepted();
     const claimOnce = async (token: string) =>
-      (await ledger.claimTurns([{ runId, token, holder: holder.id }])).get(runId)?.run;
+      (await ledger.claimTurn({ runId, token, holder: holder.id }))?.run;
     const [lostToken, token] = [uuidv7(), uuidv7()];
     const lost = await claimOnce(lostToken);
     // What is left of a commit that did not wait for the disk.
@@ -317,7 +282,10 @@ describe('a change of a run that the caller knows', () => {
       { type: 'turn.delay', token, error, dueInMs: 0 },
       known,
     );
-    expect(delayed).toMatchObject({ dueInMs: 0, run: { state: 'queued', attempt: 1, tries: 0 } });
+    expect(delayed).toMatchObject({
+      hints: [{ kind: 'turn', dueInMs: 0 }],
+      run: { state: 'queued', attempt: 1, tries: 0 },
+    });
     expect((await readEvents(pool, TENANT, runId, 2)).at(0)).toMatchObject({
       type: 'turn.delayed',
       data: { error },
@@ -326,7 +294,7 @@ describe('a change of a run that the caller knows', () => {
 });
 
 it('settles calls of one run concurrently, joins once, and keeps the events dense', async () => {
-  const { runId, callIds } = await executing(8);
+  const { runId, callIds } = await executingCalls(8);
   await Promise.all(
     callIds.map(async (callId) => {
       const token = uuidv7();
@@ -348,7 +316,7 @@ it('settles calls of one run concurrently, joins once, and keeps the events dens
 });
 
 it('keeps key order and every character of arguments and results', async () => {
-  const { runId, callIds } = await executing(1);
+  const { runId, callIds } = await executingCalls(1);
   const [callId = ''] = callIds;
   const token = uuidv7();
   await ledger.apply(runId, { type: 'call.claim', callId, holder: holder.id, token });
@@ -379,17 +347,17 @@ it('lets nobody take over while holders may not be judged, and a dead holder’s
 
 it('waits for a Postgres that is gone', async () => {
   const id = await accepted();
-  await postgres.kill();
+  await ground.postgres.kill();
   const claimed = ledger.apply(id, claim());
-  await postgres.restart();
+  await ground.postgres.restart();
   expect((await claimed).refused).toBeUndefined();
 });
 
 it('accepts once even when Postgres dies while it is asked', async () => {
   const run = newRun();
-  await postgres.kill();
+  await ground.postgres.kill();
   const accepting = ledger.accept(run);
-  await postgres.restart();
+  await ground.postgres.restart();
   expect(await accepting).toEqual({ kind: 'accepted' });
   expect(await readEvents(pool, TENANT, run.id, 0)).toHaveLength(1);
 });
@@ -405,106 +373,129 @@ it('revokes the configured key when another one is configured, and takes it back
 });
 
 describe('the sweep', () => {
+  const log = createLogger('test', 'fatal');
   let offered: Hint[] = [];
-  let waiting = 0;
-  const queue = {
-    name: 'test',
-    add: (_name: string, hint: Hint) => {
-      offered.push(hint);
-      return Promise.resolve({});
-    },
-    getWaitingCount: () => Promise.resolve(waiting),
-  } as unknown as Queue;
-  const options = {
-    pool: {} as Pool,
-    queues: { turn: queue, call: queue },
-    able: () => true,
-    log: createLogger('test', 'fatal'),
-  };
   /** Sweeps as if the last sweep and every commit were long ago. */
   const sweepNow = async (over: Partial<SweepOptions> = {}): Promise<Hint[]> => {
     offered = [];
-    await pool.query("UPDATE sweeps SET swept_at = now() - interval '1 h'");
+    await pool.query("UPDATE sweeps SET swept_at = now() - interval '1 h', number = 0");
     await pool.query("UPDATE runs SET due_at = due_at - interval '1 h' WHERE state = 'queued'");
     await pool.query("UPDATE calls SET ready_at = ready_at - interval '1 h'");
-    await sweep({ ...options, pool, ...over });
+    await sweep({ ...options(), ...over });
     return offered;
   };
+  const options = (): SweepOptions => ({
+    pool,
+    engine: new RunEngine({
+      ledger,
+      dispatch: {
+        offer: async ({ hint }) => {
+          offered.push(hint);
+        },
+      },
+      announce: { changed: () => undefined, halted: () => undefined },
+      log,
+    }),
+    able: () => true,
+    wasEmptied: () => Promise.resolve(true),
+    retentionDays: undefined,
+    log,
+  });
 
   beforeEach(async () => {
-    waiting = 0;
-    await pool.query("UPDATE runs SET state = 'failed' WHERE state IN ('queued', 'inferring')");
-    await pool.query("UPDATE calls SET state = 'failed' WHERE state IN ('ready', 'started')");
+    await pool.query("UPDATE runs SET state = 'failed', ended_at = now() WHERE ended_at IS NULL");
   });
 
-  it('offers what waits for a hint, but not what a waiting hint stands for', async () => {
-    const ids = [await accepted(), await accepted(), await accepted()];
+  it('offers what waits, page by page, and all of it at once where Redis was emptied', async () => {
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n += 1) ids.push(await accepted());
     expect((await sweepNow()).map(({ runId }) => runId)).toEqual(ids);
-    waiting = 2;
-    expect((await sweepNow()).map(({ runId }) => runId)).toEqual([ids[0]]);
-    waiting = 3;
-    expect(await sweepNow()).toEqual([]);
   });
 
-  it('offers a dead holder’s work however many hints wait, and a living one’s never', async () => {
+  it('does not offer what is on its way, held, or due later', async () => {
+    await accepted();
+    const held = await accepted();
+    await ledger.apply(held, claim());
+    const later = await accepted();
+    await pool.query("UPDATE runs SET due_at = now() + interval '1 day' WHERE id = $1", [later]);
+    await pool.query("UPDATE sweeps SET swept_at = now() - interval '1 h'");
+    offered = [];
+    await sweep(options());
+    expect(offered).toEqual([]);
+  });
+
+  it('offers a dead holder’s work, and a living one’s never', async () => {
     const abandoned = await accepted();
     await ledger.apply(abandoned, { type: 'turn.claim', holder: uuidv7(), token: uuidv7() });
     const held = await accepted();
     await ledger.apply(held, claim());
-    const { runId, callIds } = await executing(1);
+    const { runId, callIds } = await executingCalls(1);
     const [callId = ''] = callIds;
     await ledger.apply(runId, { type: 'call.claim', callId, holder: uuidv7(), token: uuidv7() });
-    waiting = 500;
-    expect(await sweepNow()).toMatchObject([
-      { kind: 'turn', runId: abandoned },
-      { kind: 'call', runId, callId },
-    ]);
+    const hints = await sweepNow();
+    expect(hints).toHaveLength(2);
+    expect(hints).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ kind: 'turn', runId: abandoned }),
+        expect.objectContaining({ kind: 'call', runId, callId }),
+      ]),
+    );
   });
 
-  it.each<[string, (token: string) => RunInput]>([
-    [
-      'was handed back',
-      (token) => ({
-        type: 'turn.delay',
-        token,
-        error: { code: 'model_unavailable', message: 'away' },
-        dueInMs: 0,
-      }),
-    ],
-    [
-      'failed and is tried again',
-      (token) => ({
-        type: 'turn.fail',
-        token,
-        error: { code: 'model_failed', message: 'no' },
-        retryable: true,
-      }),
-    ],
-  ])('counts a turn that %s among those that a waiting hint stands for', async (_, input) => {
-    const id = await accepted();
-    // Not its first try: that is no sign that its hint was lost.
-    await pool.query('UPDATE runs SET attempt = 1, tries = 1 WHERE id = $1', [id]);
-    const token = uuidv7();
-    await ledger.apply(id, claim(token));
-    await ledger.apply(id, input(token));
-    waiting = 1;
-    expect(await sweepNow()).toEqual([]);
-    waiting = 0;
-    expect(await sweepNow()).toMatchObject([{ kind: 'turn', runId: id }]);
+  it('ends what is overdue: calls that have not started are not made', async () => {
+    const queued = await accepted();
+    const { runId } = await executingCalls(1);
+    const overdue = "UPDATE runs SET deadline_at = now() - interval '1 s' WHERE id = ANY ($1)";
+    await pool.query(overdue, [[queued, runId]]);
+    await sweepNow();
+    expect(await readRun(pool, TENANT, queued)).toMatchObject({
+      state: 'expired',
+      error: { code: 'expired' },
+    });
+    expect(await readRun(pool, TENANT, runId)).toMatchObject({
+      state: 'expired',
+      calls: [{ state: 'cancelled' }],
+    });
+  });
+
+  it('deletes what ended long ago, and nothing else', async () => {
+    const old = await accepted({ idempotency: { key: 'old', bodyHash: Buffer.from('old') } });
+    const recent = await accepted();
+    const open = await accepted();
+    await ledger.apply(old, { type: 'run.cancel', by: 'test' });
+    await ledger.apply(recent, { type: 'run.cancel', by: 'test' });
+    await pool.query("UPDATE runs SET ended_at = now() - interval '8 days' WHERE id = $1", [old]);
+    await sweepNow({ retentionDays: 7 });
+    expect(await readRun(pool, TENANT, old)).toBeUndefined();
+    expect(await readEvents(pool, TENANT, old, 0)).toEqual([]);
+    expect((await readRun(pool, TENANT, recent))?.state).toBe('cancelled');
+    expect((await readRun(pool, TENANT, open))?.state).toBe('queued');
+  });
+
+  it('cancels what a deleted tenant left', async () => {
+    await ensureApiKey(pool, 'leaving', 'key-of-leaving');
+    const left = await accepted({ tenantId: 'leaving' });
+    const other = await accepted();
+    await pool.query("UPDATE tenants SET deleted_at = now() WHERE id = 'leaving'");
+    expect(await tenantOfKey(pool, 'key-of-leaving')).toBeUndefined();
+    await sweepNow();
+    expect((await readRun(pool, 'leaving', left))?.state).toBe('cancelled');
+    expect((await readRun(pool, TENANT, other))?.state).toBe('queued');
   });
 
   it('leaves its turn to another process when it cannot reach Redis or may not judge', async () => {
     const id = await accepted();
     expect(await sweepNow({ able: () => false })).toEqual([]);
-    await sweep({ ...options, pool });
+    await sweep(options());
     expect(offered.map(({ runId }) => runId)).toEqual([id]);
   });
 
   it('runs once a second in the whole fleet', async () => {
     await accepted();
     await sweepNow();
-    const again = await sweep({ ...options, pool });
-    expect(again).toBe(0);
+    offered = [];
+    await sweep(options());
+    expect(offered).toEqual([]);
   });
 });
 
