@@ -21,6 +21,7 @@ const MAX_TEXT = 200;
  * @property {string} [outcome]
  * @property {string} [model]
  * @property {number} [confidence]
+ * @property {string} [answer]
  * @property {Call[]} calls
  * @property {{ message: string }} [error]
  * @property {string} traceId
@@ -88,22 +89,34 @@ async function tellRun(api, { body, expect }) {
       const at = performance.now();
       if (type === 'run.accepted') tell('accepted', `run ${accepted.id}`, at);
       if (type === 'turn.claimed') tell('turn', 'a worker asks the model', at);
+      if (type === 'turn.delayed') {
+        tell('turn', yellow(`waits for the model: ${data.error?.message ?? ''}`), at);
+      }
       if (type === 'turn.failed') tell('turn', red(`failed: ${data.error?.message ?? ''}`), at);
       if (type === 'turn.resolved') {
         const { calls } = await get(path);
         const by = dim(`${data.model}, confidence ${Number(data.confidence).toFixed(2)}`);
-        if (calls.length === 0) tell('resolved', `no tool fits  ${by}`, at);
+        if (data.outcome === 'irrelevant') tell('resolved', `no tool fits  ${by}`, at);
         for (const call of calls) tell('resolved', `${cyan(callText(call))}  ${by}`, at);
         for (const { name, error } of calls.filter(isHeldBack)) {
           tell('held back', `${name}: ${error?.message}`, at);
         }
       }
+      const waits =
+        type === 'turn.resolved' || type === 'call.unknown' ? await get(path) : undefined;
+      const waiting = waits?.calls.filter(isForPeople) ?? [];
+      for (const { name, state } of waiting) {
+        tell('waits', yellow(`${name} is ${state}: npx hammerline runs show ${accepted.id}`), at);
+      }
+      // A person decides, in their own time.
+      if (waits && waiting.length > 0) return { run: waits, ...judge(waits, expect) };
       if (type === 'call.settled') {
         const call = (await get(path)).calls.find(({ id }) => id === data.callId);
         if (call) tell('executed', settledText(call), at);
       }
     }
     const run = await get(path);
+    if (run.answer) tell('answer', cut(run.answer));
     const verdict = judge(run, expect);
     tell('result', resultText(run, verdict, expect));
     return { run, ...verdict };
@@ -124,9 +137,16 @@ export function judge({ state, outcome, calls }, expect) {
     expect === 'irrelevant'
       ? outcome === 'irrelevant' && calls.length === 0
       : expect === undefined || (calls.length > 0 && calls.every(({ name }) => name === expect));
+  const isWaiting = (/** @type {Call} */ call) =>
+    isHeldBack(call) || call.state === 'awaiting_approval';
   const unsure =
-    calls.some(isHeldBack) && calls.every((call) => isHeldBack(call) || call.state === 'succeeded');
+    calls.some(isWaiting) && calls.every((call) => isWaiting(call) || call.state === 'succeeded');
   return { expected: chosen && state === 'succeeded', heldBack: chosen && unsure };
+}
+
+/** @param {Call} call */
+function isForPeople({ state }) {
+  return state === 'awaiting_approval' || state === 'outcome_unknown';
 }
 
 /** @param {Call} call */

@@ -50,6 +50,14 @@ it('knows a run whose calls are as expected, but held back', () => {
   expect(judge({ ...unsure, calls: also('failed') }, 'send')).toEqual(bad);
 });
 
+it('knows a call that waits for a person as held back', () => {
+  const waiting: Run = { ...run(call('send', 'once', 'awaiting_approval')), state: 'executing' };
+  expect(judge(waiting, 'send')).toEqual(held);
+  expect(judge(waiting, 'append')).toEqual(bad);
+  const unknown: Run = { ...run(call('send', 'once', 'outcome_unknown')), state: 'executing' };
+  expect(judge(unknown, 'send')).toEqual(bad);
+});
+
 it('tells a sample that was held back from one that failed', () => {
   expect(outcomeOf([good, good])).toBe('succeeded');
   expect(outcomeOf([good, held])).toBe('held_back');

@@ -9,6 +9,7 @@ import {
   BLOCKING,
   consumeHints,
   ensureApiKey,
+  Halts,
   HINT_JOB_OPTIONS,
   IMPATIENT,
   migrate,
@@ -23,8 +24,7 @@ import {
 import { createLogger } from '#libs/telemetry';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { v7 as uuidv7 } from 'uuid';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { fixedLimit } from '../apps/worker/src/feed/limit.js';
 import { ModelFeed } from '../apps/worker/src/feed/model-feed.js';
 import type { GenerateRequest, Generation, Model } from '../apps/worker/src/models/model.js';
@@ -32,8 +32,8 @@ import { createTurnTaker } from '../apps/worker/src/take-turn.js';
 import { startPostgres } from '../scripts/postgres.mjs';
 import { startRedis } from '../scripts/redis.mjs';
 import type { Server } from '../scripts/server.mjs';
+import { newRun, TENANT } from './support/ledger.js';
 
-const TENANT = 'default';
 const log = createLogger('test', 'fatal');
 const folder = mkdtempSync(path.join(tmpdir(), 'hammerline-feed-'));
 
@@ -133,7 +133,7 @@ interface Worker {
 
 /** A worker in this process, wired as the app is, with a scripted model. */
 async function startWorker(
-  options: { isAway?: boolean; isHolding?: boolean; limit?: number } = {},
+  options: { isAway?: boolean; isHolding?: boolean; limit?: number; leaveWithinMs?: number } = {},
 ): Promise<Worker> {
   const model = new ScriptedModel();
   model.isAway = options.isAway ?? false;
@@ -154,13 +154,17 @@ async function startWorker(
     log,
   });
   await ensureApiKey(runs.pool, TENANT, 'a key of the tenant');
-  const feed = new ModelFeed({ model, limit: fixedLimit(options.limit ?? 4), log });
+  const { limit = 4, leaveWithinMs = 15_000 } = options;
+  const feed = new ModelFeed({ model, limit: fixedLimit(limit), log, leaveWithinMs });
+  const halts = await Halts.open({ redis: connection, engine: runs.engine, log });
   const consumer = consumeHints({
     kind: 'turn',
     connection: blocking,
     concurrency: feed.concurrency,
+    dispatcher: runs.dispatcher,
+    onSilent: () => undefined,
     log,
-    take: createTurnTaker({ runs, model: feed, log }),
+    take: createTurnTaker({ runs, model: feed, halts, log }),
   });
   feed.start(consumer);
   consumer.start();
@@ -169,6 +173,7 @@ async function startWorker(
     const drained = consumer.close();
     await feed.stop();
     await drained;
+    await halts.close();
     await Promise.all([queues.turn.close(), queues.call.close()]);
     await runs.close();
     for (const one of connections) one.disconnect();
@@ -186,17 +191,10 @@ async function startWorker(
 }
 
 async function submit({ runs }: Worker): Promise<string> {
-  const id = uuidv7();
-  await runs.engine.accept({
-    id,
-    tenantId: TENANT,
-    mode: 'resolve',
-    mask: 'auto',
-    toolset: { name: 'none', hash: 'none', body: { name: 'none', version: '1', tools: [TOOL] } },
-    messages: [{ role: 'user', content: 'do it' }],
-    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
-  });
-  return id;
+  const toolset = { name: 'none', hash: 'none', body: { name: 'none', tools: [TOOL] } };
+  const run = newRun({ mode: 'resolve', toolset });
+  await runs.engine.accept(run);
+  return run.id;
 }
 
 const TOOL = {
@@ -239,7 +237,9 @@ describe('a model that is away', () => {
     const ids = await Promise.all([1, 2, 3].map(() => submit(worker)));
     expect(worker.feed.isOpen).toBe(false);
     expect(worker.consumer.isRunning()).toBe(true);
-    expect(await worker.queue.getWaitingCount()).toBe(3);
+    // Before the gate: what is in the queue would be nobody's to put in order.
+    expect(await worker.runs.dispatcher.waiting('turn')).toBe(3);
+    expect(await worker.queue.getWaitingCount()).toBe(0);
     worker.model.isAway = false;
     for (const id of ids) expect(await ended(worker, id)).toMatchObject({ outcome: 'irrelevant' });
     expect(worker.feed.isOpen).toBe(true);
@@ -256,23 +256,21 @@ describe('a model that is away', () => {
     await open(worker);
     worker.model.isAway = true;
     const ids = await Promise.all(Array.from({ length: 8 }, () => submit(worker)));
-    const [first] = await until(async () => {
+    const told = { error: { code: 'model_unavailable', message: 'nobody is there' } };
+    const first = await until(async () => {
       const { rows } = await worker.runs.pool.query<{ run_id: string; data: object }>(
-        "SELECT run_id, data FROM events WHERE type = 'turn.delayed' AND run_id = ANY($1)",
-        [ids],
+        `SELECT run_id, data FROM events
+         WHERE type = 'turn.delayed' AND run_id = ANY($1) AND data::jsonb @> $2`,
+        [ids, told],
       );
-      return rows.length > 0 && rows;
+      return rows[0];
     });
-    expect(first?.data).toEqual({
-      turn: 1,
-      attempt: 1,
-      error: { code: 'model_unavailable', message: 'nobody is there' },
-    });
+    expect(first.data).toEqual({ turn: 1, attempt: 1, ...told });
     expect(worker.feed.isOpen).toBe(false);
-    expect(await tries(worker, first?.run_id ?? '')).toEqual({ attempt: 1, tries: 0 });
+    expect(await tries(worker, first.run_id)).toEqual({ attempt: 1, tries: 0 });
     worker.model.isAway = false;
     for (const id of ids) expect((await ended(worker, id)).state).toBe('succeeded');
-    expect(await tries(worker, first?.run_id ?? '')).toMatchObject({ tries: 1 });
+    expect(await tries(worker, first.run_id)).toMatchObject({ tries: 1 });
     // Once open it takes no more: only what was on its way met the absent model.
     const { rows } = await worker.runs.pool.query(
       "SELECT 1 FROM events WHERE type = 'turn.delayed' AND run_id = ANY($1)",
@@ -372,15 +370,11 @@ it('hands back what was not yet sent when it stops, and waits for what was', asy
 });
 
 it('hands back what does not end in time when it stops', async () => {
-  const worker = await startWorker({ isHolding: true, limit: 1 });
+  const worker = await startWorker({ isHolding: true, limit: 1, leaveWithinMs: 0 });
   await open(worker);
-  const leaving = new AbortController();
-  vi.spyOn(worker.feed, 'leaving', 'get').mockReturnValue(leaving.signal);
   const id = await submit(worker);
   await worker.model.holding(1);
-  const closed = worker.close();
-  leaving.abort(new HammerlineError('model_unavailable', 'the worker stops'));
-  await closed;
+  await worker.close();
   const other = await startWorker();
   expect(await ended(other, id)).toMatchObject({ state: 'succeeded' });
   expect(await story(other, id)).toContain('turn.delayed');
@@ -391,7 +385,8 @@ it('many hints of many runs at two workers: each turn is done once', async () =>
   const workers = [await startWorker({ limit: 8 }), await startWorker({ limit: 8 })];
   const [one] = workers as [Worker];
   const ids = await Promise.all(Array.from({ length: 60 }, () => submit(one)));
-  await Promise.all(ids.flatMap((id) => [1, 2].map(() => one.runs.engine.offerTurn(id))));
+  const hints = ids.map((runId) => ({ name: 'turn', data: { kind: 'turn', runId } }));
+  await one.queue.addBulk([...hints, ...hints]);
   for (const id of ids) {
     await ended(one, id);
     expect(await story(one, id)).toEqual([

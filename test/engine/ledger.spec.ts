@@ -366,9 +366,9 @@ it('revokes the configured key when another one is configured, and takes it back
   await ensureApiKey(pool, 'rotating', 'the first key');
   await ensureApiKey(pool, 'rotating', 'the second key');
   expect(await tenantOfKey(pool, 'the first key')).toBeUndefined();
-  expect(await tenantOfKey(pool, 'the second key')).toBe('rotating');
+  expect(await tenantOfKey(pool, 'the second key')).toMatchObject({ tenantId: 'rotating' });
   await ensureApiKey(pool, 'rotating', 'the first key');
-  expect(await tenantOfKey(pool, 'the first key')).toBe('rotating');
+  expect(await tenantOfKey(pool, 'the first key')).toMatchObject({ tenantId: 'rotating' });
   expect(await tenantOfKey(pool, 'the second key')).toBeUndefined();
 });
 
@@ -505,7 +505,7 @@ it('shows a tenant nothing of another', async () => {
   expect(await readEvents(pool, 'other', id, 0)).toEqual([]);
   const { runs } = await listRuns(pool, 'other', { limit: 100 });
   expect(runs.map((run) => run.id)).not.toContain(id);
-  expect(await tenantOfKey(pool, 'key-of-other')).toBe('other');
+  expect(await tenantOfKey(pool, 'key-of-other')).toMatchObject({ tenantId: 'other' });
   expect(await tenantOfKey(pool, 'no such key')).toBeUndefined();
 });
 

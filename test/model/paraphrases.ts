@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { ResolvedCall, ToolDefinition } from '#libs/contracts';
 import { compileToolset } from '#libs/turn';
 import type { Model } from '../../apps/worker/src/models/model.js';
-import { resolveCalls } from '../../apps/worker/src/resolve-calls.js';
+import { resolveTurn } from '../../apps/worker/src/resolve-turn.js';
 
 type Accepted = 'irrelevant' | Record<string, Record<string, unknown[]>>;
 
@@ -34,12 +34,13 @@ export async function* judgeParaphrases(model: Model): AsyncGenerator<Verdict> {
   for (const { query, accept } of cases) {
     const messages = [{ role: 'user' as const, content: query }];
     const signal = new AbortController().signal;
-    const verdict = await resolveCalls(model, toolset, messages, signal).then(
-      ({ calls, confidence }) => ({
-        right: isAccepted(calls, accept),
-        confidence,
-        answer: JSON.stringify(calls),
-      }),
+    const question = { toolset, messages, until: 'calls', hasCalled: false, signal } as const;
+    const verdict = await resolveTurn(model, question).then(
+      ({ answer, confidence }) => {
+        const calls = answer.outcome === 'calls' ? answer.calls : [];
+        const right = answer.outcome !== 'needs_input' && isAccepted(calls, accept);
+        return { right, confidence, answer: JSON.stringify(calls) };
+      },
       // What a worker refuses is a wrong answer too.
       (error: unknown) => ({ right: false, confidence: 0, answer: String(error) }),
     );

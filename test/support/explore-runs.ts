@@ -1,6 +1,8 @@
+import type { CallState } from '#libs/contracts';
 import {
   argumentsHash,
   reduce,
+  type CallRecord,
   type PlannedCall,
   type RunInput,
   type RunRecord,
@@ -15,6 +17,9 @@ export interface Seen {
 }
 
 const HOLDER = 'process';
+
+/** Claims after which nothing is handed back or wanted again any more: nothing else would end that. */
+const MOST = 2;
 
 /** A run that was just accepted. */
 export function acceptedRun(more: Partial<RunRecord> = {}): RunRecord {
@@ -53,15 +58,21 @@ export function acceptedRun(more: Partial<RunRecord> = {}): RunRecord {
 
 /**
  * Every transition of a small run: up to two turns of one call, and all that can happen to them, in any order, with the
- * holder alive or dead and before or after the deadline.
+ * holder alive or dead and before or after the deadline. Further, what can happen to two calls of which one is unknown.
  */
 export function explore(): Seen[] {
   const seen: Seen[] = [];
   const known = new Set<string>();
-  const open = [acceptedRun(), acceptedRun({ until: 'answer' }), acceptedRun({ mode: 'resolve' })];
+  const open = [
+    acceptedRun(),
+    acceptedRun({ until: 'answer' }),
+    acceptedRun({ mode: 'resolve' }),
+    halfUnknown(),
+  ];
   for (let run = open.pop(); run; run = open.pop()) {
+    const all = inputs(run);
     for (const before of facts(run)) {
-      for (const input of inputs(before)) {
+      for (const input of all) {
         const step = reduce(before, input, () => 0.5);
         seen.push({ before, input, step });
         if (step.refused) continue;
@@ -76,10 +87,34 @@ export function explore(): Seen[] {
   return seen;
 }
 
-/** Without what tells nothing of what may come: its number, and what the ledger sees anew at each reading. */
-function plain(run: RunRecord): RunRecord {
+function halfUnknown(): RunRecord {
+  const run = acceptedRun({ state: 'executing', attempt: 1, tries: 1, token: 'turn 1.1' });
+  const call = (id: string, state: CallState, position: number): CallRecord => ({
+    ...plan(run, { id, effect: 'once', hasProbe: true }),
+    turn: 1,
+    position,
+    state,
+    attempt: MOST,
+    token: `claim ${id}`,
+    holder: HOLDER,
+    result: null,
+    error: null,
+    held: true,
+    due: true,
+  });
+  return { ...run, calls: [call('a', 'outcome_unknown', 0), call('b', 'started', 1)] };
+}
+
+/**
+ * Without what tells nothing of what may come: its number, what the ledger sees anew at each reading, calls of a turn that
+ * is over, and how a turn that is answered came to its answer.
+ */
+export function plain(run: RunRecord): RunRecord {
   const calls = run.calls.map((call) => ({ ...call, held: false, due: true }));
-  return { ...run, version: 1, held: false, due: true, msLeft: 0, calls };
+  const anew = { ...run, version: 1, held: false, due: true, msLeft: 0, calls };
+  if (run.state === 'queued') return { ...anew, calls: [] };
+  if (run.calls.length === 0) return anew;
+  return { ...anew, attempt: 1, tries: 1, token: `turn ${run.turn}.1` };
 }
 
 /** What the ledger may see when it reads the row. */
@@ -121,7 +156,7 @@ function inputs(run: RunRecord): RunInput[] {
     { type: 'turn.fail', token, error, retryable: true },
     { type: 'turn.fail', token, error, retryable: false },
     { type: 'turn.fail', token: 'another', error, retryable: true },
-    ...(run.attempt < 3 ? [{ type: 'turn.delay' as const, token, error, dueInMs: 10 }] : []),
+    ...(run.attempt < MOST ? [{ type: 'turn.delay' as const, token, error, dueInMs: 10 }] : []),
     ...run.calls.flatMap((call) =>
       callInputs(call.id, call.attempt, call.token, argumentsHash(call)),
     ),
@@ -153,7 +188,7 @@ function callInputs(
   const succeeded = { state: 'succeeded', result: 1 } as const;
   return [
     { type: 'call.claim', callId, holder: HOLDER, token: `claim ${attempt + 1}` },
-    { type: 'call.release', callId, token },
+    { type: 'call.claim', callId, holder: HOLDER, token },
     { type: 'call.settle', callId, token, result: succeeded },
     { type: 'call.settle', callId, token, result: { state: 'failed', error } },
     {
@@ -172,6 +207,11 @@ function callInputs(
     { type: 'call.deny', callId, by, argumentsHash: hash },
     { type: 'call.decide', callId, by, decision: succeeded },
     { type: 'call.decide', callId, by, decision: { state: 'failed' } },
-    { type: 'call.decide', callId, by, decision: { state: 'retry' } },
+    ...(attempt < MOST
+      ? [
+          { type: 'call.release' as const, callId, token },
+          { type: 'call.decide' as const, callId, by, decision: { state: 'retry' as const } },
+        ]
+      : []),
   ];
 }

@@ -1,11 +1,23 @@
+import type { EventEmitter } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface Effect {
   /** The call's id, as the tool received it. */
   key: string;
+  method: string;
   path: string;
   body: unknown;
+  /** Resolves when its answer has left. */
+  answered: Promise<unknown>;
+  /** Resolves when its connection is closed. */
+  closed: Promise<unknown>;
+}
+
+/** An answer that is not the usual one: 200 with `{"done":true}`. */
+export interface ScriptedAnswer {
+  status: number;
+  body?: unknown;
 }
 
 /**
@@ -15,6 +27,8 @@ export interface Effect {
 export interface ToolServer {
   url: string;
   effects: Effect[];
+  /** What the next requests of this path are answered with. */
+  script(path: string, ...answers: ScriptedAnswer[]): void;
   /** Holds answers back until `release`. */
   hold(): void;
   release(): void;
@@ -23,33 +37,45 @@ export interface ToolServer {
   stop(): Promise<void>;
 }
 
-export async function startToolServer(): Promise<ToolServer> {
+/** @param port 0: any that is free */
+export async function startToolServer(port = 0): Promise<ToolServer> {
   const effects: Effect[] = [];
   const arrivals: { count: number; resolve: () => void }[] = [];
   let held: (() => void)[] | undefined;
-  const answer = (response: ServerResponse): void => {
-    response.writeHead(200, { 'content-type': 'application/json' }).end('{"done":true}');
+  const scripts = new Map<string, ScriptedAnswer[]>();
+  const answer = (response: ServerResponse, { status, body }: ScriptedAnswer): void => {
+    response
+      .writeHead(status, { 'content-type': 'application/json' })
+      .end(JSON.stringify(body ?? null));
   };
   const server = createServer((request, response) => {
     const take = async (): Promise<void> => {
+      const { method = '', url: path = '' } = request;
+      const answered = emitted(response, 'finish');
+      const closed = emitted(request.socket, 'close');
       const body = await readBody(request);
       effects.push({
         key: String(request.headers['idempotency-key'] ?? ''),
-        path: request.url ?? '',
+        method,
+        path,
         body: body === '' ? null : JSON.parse(body),
+        answered,
+        closed,
       });
+      const scripted = scripts.get(path)?.shift() ?? { status: 200, body: { done: true } };
       for (const waiter of arrivals) if (effects.length >= waiter.count) waiter.resolve();
-      if (held) held.push(() => answer(response));
-      else answer(response);
+      if (held) held.push(() => answer(response, scripted));
+      else answer(response, scripted);
     };
     void take();
   });
   await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(port, '127.0.0.1', resolve);
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     effects,
+    script: (path, ...answers) => void scripts.set(path, answers),
     hold: () => {
       held = [];
     },
@@ -69,6 +95,11 @@ export async function startToolServer(): Promise<ToolServer> {
         server.closeAllConnections();
       }),
   };
+}
+
+/** Unlike `once` of node:events, it never rejects: a connection that is reset is closed, too. */
+function emitted(source: EventEmitter, event: string): Promise<unknown> {
+  return new Promise((resolve) => source.once(event, resolve));
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {

@@ -1,23 +1,28 @@
-import type { CallState, RunState } from '#libs/contracts';
+import { CALL_STATES, RUN_STATES, type CallState, type RunState } from '#libs/contracts';
 import { explore, type Seen } from './explore-runs.js';
+
+const BEGIN = '<!-- transitions: begin -->\n';
+const END = '<!-- transitions: end -->';
 
 /**
  * What the reducer does, as two Markdown tables: a run's states by input, and a call's. In a cell, where it may go; an
- * empty cell changes nothing. A state that stays is not shown where it can also change.
+ * empty cell changes nothing.
  */
-export function transitionTables(): { run: string; call: string } {
+export function transitionTables(): string {
   const seen = explore();
-  return {
-    run: table(
-      'run',
-      seen.flatMap(({ before, input, step }) =>
-        step.refused || step.events.length === 0
-          ? []
-          : [{ from: before.state, by: input.type, to: step.run.state }],
-      ),
-    ),
-    call: table('call', seen.flatMap(callMove)),
-  };
+  const runs = table('run', RUN_STATES, seen.flatMap(runMove));
+  const calls = table('call', CALL_STATES, seen.flatMap(callMove));
+  return `<!-- prettier-ignore-start -->\n${runs}\n\n${calls}\n<!-- prettier-ignore-end -->\n`;
+}
+
+/** What of a page stands between the two comments; with `replacement`, the page with that in its place. */
+export function generatedPart(page: string, replacement?: string): string {
+  const from = page.indexOf(BEGIN) + BEGIN.length;
+  const to = page.indexOf(END);
+  if (from < BEGIN.length || to < from) throw new Error(`the page lacks ${BEGIN.trim()} … ${END}`);
+  return replacement === undefined
+    ? page.slice(from, to)
+    : page.slice(0, from) + replacement + page.slice(to);
 }
 
 interface Move {
@@ -26,31 +31,39 @@ interface Move {
   to: RunState | CallState;
 }
 
-function callMove({ before, input, step }: Seen): Move[] {
-  const [was] = before.calls;
-  if (!was || step.refused || step.events.length === 0) return [];
-  const is = step.run.calls.find(({ id }) => id === was.id);
-  if (!is || (is.state === was.state && !('callId' in input))) return [];
-  return [{ from: was.state, by: input.type, to: is.state }];
+function runMove({ before, input, step }: Seen): Move[] {
+  if (step.refused || step.events.length === 0) return [];
+  return [{ from: before.state, by: input.type, to: step.run.state }];
 }
 
-function table(what: string, moves: readonly Move[]): string {
-  const rows = new Map<string, Map<string, Set<string>>>();
-  for (const { from, by, to } of moves) {
-    const row = rows.get(from) ?? new Map<string, Set<string>>();
-    rows.set(from, row);
-    row.set(by, (row.get(by) ?? new Set()).add(to));
-  }
-  const inputs = [...new Set(moves.map(({ by }) => by))].toSorted();
-  const lines = inputs.map((input) => {
-    const cells = [...rows.values()].map((row) =>
-      [...(row.get(input) ?? [])].toSorted().join(', '),
-    );
-    return `| \`${input}\` | ${cells.join(' | ')} |`;
+function callMove({ before, input, step }: Seen): Move[] {
+  if (step.refused || step.events.length === 0) return [];
+  const { events, run } = step;
+  return before.calls.flatMap((was) => {
+    const is = run.calls.find(({ id }) => id === was.id);
+    const isMeant = events.some(({ data }) => data['callId'] === was.id);
+    if (!is || (is.state === was.state && !isMeant)) return [];
+    return [{ from: was.state, by: input.type, to: is.state }];
   });
+}
+
+function table(what: string, states: readonly string[], moves: readonly Move[]): string {
+  const cell = (from: string, by: string): string =>
+    states
+      .filter((to) => moves.some((m) => m.from === from && m.by === by && m.to === to))
+      .join(', ');
+  const columns = states.filter((state) => moves.some(({ from }) => from === state));
+  const inputs = [...new Set(moves.map(({ by }) => by))].toSorted();
+  const row = (first: string, rest: readonly string[]): string =>
+    `| ${first} | ${rest.join(' | ')} |`;
   return [
-    `| input \\ ${what} | ${[...rows.keys()].join(' | ')} |`,
-    `|---|${'---|'.repeat(rows.size)}`,
-    ...lines,
+    row(`input \\ ${what}`, columns),
+    `|---|${'---|'.repeat(columns.length)}`,
+    ...inputs.map((by) =>
+      row(
+        `\`${by}\``,
+        columns.map((from) => cell(from, by)),
+      ),
+    ),
   ].join('\n');
 }

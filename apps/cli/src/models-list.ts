@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Store } from '#libs/models';
-import { bytesText, entryJson, printJson, sizeOf, table } from './models-text.js';
+import { bytesText, entryJson, sizeOf } from './models-text.js';
+import { printJson, table } from './text.js';
 
 interface ListChoice {
   json?: true;

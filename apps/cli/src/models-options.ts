@@ -90,7 +90,8 @@ export function readName(text: string): string {
   return text;
 }
 
-function numberFrom(least: number, most: number): (text: string) => number {
+/** A whole number, as an argument. */
+export function numberFrom(least: number, most: number): (text: string) => number {
   return (text) => {
     const number = Number(text);
     if (Number.isInteger(number) && number >= least && number <= most) return number;

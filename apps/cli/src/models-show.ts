@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { Entry, Store } from '#libs/models';
 import { readName } from './models-options.js';
-import { bytesText, entryJson, printJson, sizeOf, table } from './models-text.js';
+import { bytesText, entryJson, sizeOf } from './models-text.js';
+import { printJson, table } from './text.js';
 
 interface ShowChoice {
   used?: true;

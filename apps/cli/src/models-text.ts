@@ -31,18 +31,3 @@ export function entryJson(entry: Entry, used: boolean): Record<string, unknown> 
 export function sizeOf({ files }: Entry): number {
   return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }
-
-export function printJson(value: unknown): void {
-  console.log(JSON.stringify(value, null, 2));
-}
-
-/** Left-aligned columns with two spaces between them. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  const lines = rows.map((row) =>
-    row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '),
-  );
-  return lines.map((line) => line.trimEnd()).join('\n');
-}

@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import { renewCpuModel, type Store } from '#libs/models';
 import { untilInterrupted } from './models-interruption.js';
 import { readName } from './models-options.js';
-import { entryJson, printJson } from './models-text.js';
+import { entryJson } from './models-text.js';
+import { printJson } from './text.js';
 
 interface UseChoice {
   json?: true;

@@ -1,15 +1,20 @@
 import { Command, CommanderError } from 'commander';
 import { HammerlineError } from '#libs/contracts';
 import { LicenceNotAccepted } from '#libs/models';
+import { ApiError } from './api-client.js';
 import { addMaskCommand } from './mask-command.js';
 import { addModelsCommand } from './models-command.js';
 import { Interruption } from './models-interruption.js';
 import { addPromptCommand } from './prompt-command.js';
+import { addRunsCommand } from './runs-command.js';
+import { NotConfirmed } from './runs-replay.js';
 
 /** Exit statuses, documented in docs/cli.md. */
 const FAILED = 1;
 const WRONG_USAGE = 2;
-const LICENCE = 3;
+const UNCONFIRMED = 3;
+const UNAVAILABLE = 4;
+const NOT_POSSIBLE = 5;
 const INTERRUPTED = { SIGINT: 130, SIGTERM: 143 };
 
 /** Does what a command line says. Returns its exit status. */
@@ -23,6 +28,7 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Prom
   addMaskCommand(program);
   addPromptCommand(program);
   addModelsCommand(program, env);
+  addRunsCommand(program, env);
   try {
     await program.parseAsync(args, { from: 'user' });
     return 0;
@@ -49,7 +55,14 @@ function report(error: unknown): number {
   for (const { pointer, mend } of error.faults) {
     if (mend !== undefined) console.error(`  ${pointer}: ${mend}`);
   }
-  return error instanceof LicenceNotAccepted ? LICENCE : FAILED;
+  return statusOf(error);
+}
+
+function statusOf(error: HammerlineError): number {
+  if (error instanceof LicenceNotAccepted || error instanceof NotConfirmed) return UNCONFIRMED;
+  if (!(error instanceof ApiError)) return FAILED;
+  if (error.code === 'unavailable' || error.code === 'internal') return UNAVAILABLE;
+  return error.code === 'not_possible' ? NOT_POSSIBLE : FAILED;
 }
 
 /** What the operating system refused: ENOTDIR, EACCES, ENOSPC … */

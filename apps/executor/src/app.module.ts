@@ -1,7 +1,14 @@
 import { BullModule, getQueueToken } from '@nestjs/bullmq';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { QUEUES } from '#libs/contracts';
-import { consumeHints, HINT_JOB_OPTIONS, openRuns, QUEUE_PREFIX, type Runs } from '#libs/runs';
+import {
+  consumeHints,
+  Halts,
+  HINT_JOB_OPTIONS,
+  openRuns,
+  QUEUE_PREFIX,
+  type Runs,
+} from '#libs/runs';
 import type { Logger } from '#libs/telemetry';
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
@@ -9,6 +16,7 @@ import type { ExecutorConfig } from './config.js';
 import { createCallTaker } from './take-call.js';
 
 export const RUNS = Symbol('runs');
+export const HALTS = Symbol('halts');
 export const CONSUMER = Symbol('consumer of call hints');
 
 export interface ExecutorParts {
@@ -16,12 +24,14 @@ export interface ExecutorParts {
   redis: Redis;
   /** A connection whose commands wait: BullMQ blocks on it for the next hint. */
   blockingRedis: Redis;
+  /** Ends all calls in work. */
+  leaving: AbortSignal;
   log: Logger;
 }
 
 @Module({})
 export class AppModule {
-  static register({ config, redis, blockingRedis, log }: ExecutorParts): DynamicModule {
+  static register({ config, redis, blockingRedis, leaving, log }: ExecutorParts): DynamicModule {
     return {
       module: AppModule,
       imports: [
@@ -46,16 +56,26 @@ export class AppModule {
             }),
         },
         {
-          provide: CONSUMER,
+          provide: HALTS,
           inject: [RUNS],
-          useFactory: (runs: Runs) =>
+          useFactory: ({ engine }: Runs) => Halts.open({ redis, engine, log }),
+        },
+        {
+          provide: CONSUMER,
+          inject: [RUNS, HALTS],
+          useFactory: (runs: Runs, halts: Halts) =>
             consumeHints({
               kind: 'call',
               connection: blockingRedis,
               concurrency: config.EXECUTOR_CONCURRENCY,
+              dispatcher: runs.dispatcher,
+              // As when it is asked to stop: what it has in work ends well, and the supervisor starts another one.
+              onSilent: () => process.kill(process.pid, 'SIGTERM'),
               log,
               take: createCallTaker({
                 runs,
+                halts,
+                leaving,
                 env: process.env,
                 filesDir: config.HAMMERLINE_FILES,
                 log,

@@ -5,13 +5,17 @@ import {
   IMPATIENT,
   openRedis,
   SpanStore,
+  type Halts,
   type HintConsumer,
   type Runs,
 } from '#libs/runs';
 import { runService, serveHealth } from '#libs/service';
 import { startTelemetry } from '#libs/telemetry';
-import { AppModule, CONSUMER, RUNS } from './app.module.js';
+import { AppModule, CONSUMER, HALTS, RUNS } from './app.module.js';
 import { ExecutorConfig } from './config.js';
+
+/** Calls may take longer than a process has to drain: what is out after this is ended, and what became of it recorded. */
+const DRAIN_MS = 18_000;
 
 await runService('executor', ExecutorConfig, async (config, log) => {
   const redis = await openRedis(config.REDIS_URL, IMPATIENT);
@@ -21,11 +25,13 @@ await runService('executor', ExecutorConfig, async (config, log) => {
     otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT,
     store: new SpanStore(config.DATABASE_URL),
   });
+  const leaving = new AbortController();
   const app = await NestFactory.createApplicationContext(
-    AppModule.register({ config, redis, blockingRedis, log }),
+    AppModule.register({ config, redis, blockingRedis, leaving: leaving.signal, log }),
     { logger: false, abortOnError: false },
   );
   const runs = app.get<Runs>(RUNS);
+  const halts = app.get<Halts>(HALTS);
   const consumer = app.get<HintConsumer>(CONSUMER);
   const health = await serveHealth({
     host: config.HOST,
@@ -41,7 +47,10 @@ await runService('executor', ExecutorConfig, async (config, log) => {
   return {
     url: health.url,
     close: async () => {
+      const late = setTimeout(() => leaving.abort(), DRAIN_MS);
       await consumer.close();
+      clearTimeout(late);
+      await halts.close();
       await health.close();
       await telemetry.shutdown();
       await runs.close();

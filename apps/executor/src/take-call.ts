@@ -1,117 +1,134 @@
 import { randomUUID } from 'node:crypto';
-import { HammerlineError, type CallResult, type ResolvedCall } from '#libs/contracts';
-import type { CallRecord, Runs } from '#libs/runs';
-import { activeTraceparent, ATTR, failSpan, inSpan, type Logger } from '#libs/telemetry';
-import { compileValidators, executeCall, type Tool, type Toolset } from '#libs/tools';
-import { SpanKind } from '@opentelemetry/api';
-import { LRUCache } from 'lru-cache';
+import { HammerlineError, type CallResult } from '#libs/contracts';
+import type { CallRecord, Halts, RunInput, RunRecord, Runs } from '#libs/runs';
+import type { Logger } from '#libs/telemetry';
+import { Leases } from './leases.js';
+import { findOut, makeCall } from './make-call.js';
+import { createToolsetReader } from './toolset-reader.js';
 
-interface CompiledToolset {
-  tools: ReadonlyMap<string, Tool>;
-  validate(call: ResolvedCall): { pointer: string; detail: string }[];
-}
-
-/** Makes the function that makes the call a hint tells of, if it is still to be made: the ledger decides that. */
-export function createCallTaker(deps: {
-  runs: Runs;
+export interface CallTakerOptions {
+  runs: Pick<Runs, 'engine' | 'epoch'>;
+  halts: Pick<Halts, 'watch'>;
+  /** Ends all that is in work: the process has no more time to wait for it. */
+  leaving: AbortSignal;
   /** Where `${VAR}` in URLs and headers of tools is looked up. */
   env: NodeJS.ProcessEnv;
   filesDir: string;
   log: Logger;
-}): (hint: { runId: string; callId: string }) => Promise<void> {
-  const { runs, env, filesDir, log } = deps;
-  const compiled = new LRUCache<string, CompiledToolset>({ max: 256 });
+}
 
-  const toolsetOf = async (hash: string): Promise<CompiledToolset> => {
-    let toolset = compiled.get(hash);
-    if (!toolset) {
-      const { tools } = (await runs.engine.ledger.toolset(hash)) as Toolset;
-      toolset = {
-        tools: new Map(tools.map((tool) => [tool.name, tool])),
-        validate: compileValidators(tools).validate,
-      };
-      compiled.set(hash, toolset);
+type CallInput = Extract<RunInput, { type: 'call.release' | 'call.settle' | 'call.probe' }>;
+
+/** A claim that was granted: a call to make, or one to ask its tool about. */
+interface Granted {
+  run: RunRecord;
+  call: CallRecord;
+  token: string;
+  apply: (input: CallInput) => ReturnType<Runs['engine']['apply']>;
+}
+
+/** Makes the function that makes the call a hint tells of, if it is still to be made: the ledger decides that. */
+export function createCallTaker(
+  options: CallTakerOptions,
+): (hint: { runId: string; callId: string }) => Promise<void> {
+  const { runs, halts, leaving, env, filesDir, log } = options;
+  const leases = new Leases(runs.epoch);
+  const toolsetOf = createToolsetReader(runs.engine.ledger);
+
+  const claim = async (runId: string, callId: string): Promise<Granted | undefined> => {
+    const token = randomUUID();
+    const input = { type: 'call.claim', callId, holder: runs.epoch.id, token } as const;
+    const claimed = await runs.engine.apply(runId, input);
+    const claimedAt = performance.now();
+    const call = claimed.refused ? undefined : claimed.run.calls.find(({ id }) => id === callId);
+    const isGranted = call?.state === 'outcome_unknown' || call?.token === token;
+    if (claimed.refused || !call || !isGranted) {
+      log.debug({ runId, callId, refused: claimed.refused }, 'nothing to claim');
+      return undefined;
     }
-    return toolset;
+    const { run } = claimed;
+    const apply: Granted['apply'] = (came) => {
+      const msLeft = run.msLeft - (performance.now() - claimedAt);
+      return runs.engine.apply(runId, came, { ...run, msLeft });
+    };
+    return { run, call, token, apply };
   };
 
-  const execute = async (toolsetHash: string, call: CallRecord): Promise<CallResult> => {
-    const toolset = await toolsetOf(toolsetHash);
-    const tool = toolset.tools.get(call.name);
-    const faults = toolset.validate(call);
-    if (!tool || faults.length > 0) {
-      const message = faults.map(({ pointer, detail }) => `${pointer || '/'} ${detail}`).join('; ');
-      return { state: 'failed', error: { code: 'invalid_arguments', message } };
-    }
-    return inSpan(
-      `execute_tool ${call.name}`,
-      {
-        kind: SpanKind.INTERNAL,
-        attributes: {
-          [ATTR.genAiOperation]: 'execute_tool',
-          [ATTR.genAiToolName]: call.name,
-          [ATTR.genAiToolCallId]: call.id,
-          [ATTR.genAiToolDescription]: tool.description,
-          [ATTR.genAiToolType]: 'function',
-          [ATTR.effect]: call.effect,
-          [ATTR.attempt]: call.attempt,
-        },
-      },
-      async (span) => {
-        const outcome = await executeCall(tool, call, {
+  const make = async ({ run, call, token, apply }: Granted, halted: AbortSignal): Promise<void> => {
+    const at = { runId: run.id, callId: call.id, tool: call.name };
+    const { holder } = call;
+    const lease = leases.watch(holder);
+    log.info({ ...at, attempt: call.attempt }, 'call claimed');
+    const ends = [halted, leaving];
+    // Nobody makes a `once` call again: what it comes to counts, however late.
+    if (call.effect !== 'once') ends.push(lease.signal);
+    // It was cancelled or has expired in the same commit.
+    if (run.state !== 'executing') ends.push(AbortSignal.abort());
+    const result = await toolsetOf(run.toolsetHash)
+      .then((toolset) =>
+        makeCall(toolset, call, {
           env,
           filesDir,
-          traceparent: activeTraceparent(),
-        });
-        span.setAttribute(ATTR.callState, outcome.state);
-        if (outcome.state !== 'succeeded') failSpan(span, outcome.error.code);
-        return outcome;
-      },
-    );
+          signal: AbortSignal.any(ends),
+          mayStart: () => leases.isHeld(holder),
+        }),
+      )
+      // What makes a call never throws: this broke before anything was sent.
+      .catch((error: unknown) => notSent(error))
+      .finally(() => lease.release());
+    if (wasStopped(result)) {
+      const { refused } = await apply({ type: 'call.release', callId: call.id, token });
+      log.warn({ ...at, refused }, 'stopped before anything was sent; handed back');
+      return;
+    }
+    const settle = (came: CallResult): ReturnType<typeof apply> =>
+      apply({ type: 'call.settle', callId: call.id, token, result: came });
+    const { refused } = await settle(result).catch((error: unknown) => {
+      log.error({ err: error, ...at }, 'the ledger refused a result');
+      return settle(unrecorded(call));
+    });
+    if (refused) log.warn({ ...at, refused }, 'the result changed nothing');
+    else log.info({ ...at, state: result.state }, 'call settled');
+  };
+
+  const probe = async ({ run, call, apply }: Granted, halted: AbortSignal): Promise<void> => {
+    const signal = AbortSignal.any([halted, leaving]);
+    const found = await findOut(await toolsetOf(run.toolsetHash), call, { env, filesDir, signal });
+    if (signal.aborted) return;
+    const { refused } = await apply({ type: 'call.probe', callId: call.id, found });
+    const reason = found.state === 'unclear' ? found.reason : undefined;
+    const at = { runId: run.id, callId: call.id, tool: call.name };
+    log.info({ ...at, found: found.state, reason, refused }, 'call probed');
   };
 
   return async ({ runId, callId }) => {
     // A process whose heartbeats fail would claim, be doubted and claim again: it leaves the call to the sweep.
-    if (!runs.epoch.isFresh()) return;
-    const token = randomUUID();
-    const claim = await runs.engine.apply(runId, {
-      type: 'call.claim',
-      callId,
-      holder: runs.epoch.id,
-      token,
-    });
-    const call = claim.refused ? undefined : claim.run.calls.find(({ id }) => id === callId);
-    if (claim.refused || call?.token !== token) {
-      log.debug({ runId, callId, refused: claim.refused }, 'nothing to claim');
-      return;
+    if (leaving.aborted || !runs.epoch.isFresh()) return;
+    // From before the claim: no halt may fall between.
+    const halt = halts.watch(runId);
+    try {
+      const granted = await claim(runId, callId);
+      if (granted?.call.state === 'outcome_unknown') await probe(granted, halt.signal);
+      else if (granted) await make(granted, halt.signal);
+    } finally {
+      halt.release();
     }
-    // A process that was stopped since the claim may have been declared dead: it must start no effect.
-    if (!runs.epoch.isFresh()) {
-      const released = await runs.engine.apply(runId, { type: 'call.release', callId, token });
-      log.warn({ runId, callId, refused: released.refused }, 'stale before the call; released it');
-      return;
-    }
-    log.info({ runId, callId, tool: call.name, attempt: call.attempt }, 'call claimed');
-    const result = await execute(claim.run.toolsetHash, call).catch(
-      (error: unknown): CallResult => ({
-        // What executes a tool never throws: this broke before anything was sent.
-        state: 'failed',
-        error: {
-          code: error instanceof HammerlineError ? error.code : 'internal',
-          message: `not sent: ${error instanceof Error ? error.message : String(error)}`,
-        },
-      }),
-    );
-    const settle = (came: CallResult): ReturnType<typeof runs.engine.apply> =>
-      runs.engine.apply(runId, { type: 'call.settle', callId, token, result: came });
-    const settled = await settle(result).catch((error: unknown) => {
-      log.error({ err: error, runId, callId }, 'the ledger refused a result');
-      const state = call.effect === 'once' ? 'outcome_unknown' : 'failed';
-      const message = 'The call was made, but its result could not be recorded.';
-      return settle({ state, error: { code: 'internal', message } });
-    });
-    const refused = settled.refused;
-    if (refused) log.warn({ runId, callId, refused }, 'the result changed nothing');
-    else log.info({ runId, callId, tool: call.name, state: result.state }, 'call settled');
   };
+}
+
+function wasStopped(result: CallResult): boolean {
+  if (result.state !== 'failed') return false;
+  return result.error.code === 'cancelled' && result.mayRetry === 'not_sent';
+}
+
+function notSent(error: unknown): CallResult {
+  const code = error instanceof HammerlineError ? error.code : 'internal';
+  const message = `not sent: ${error instanceof Error ? error.message : String(error)}`;
+  return { state: 'failed', error: { code, message } };
+}
+
+function unrecorded({ effect }: CallRecord): CallResult {
+  const message = 'The call was made, but its result could not be recorded.';
+  const state = effect === 'once' ? 'outcome_unknown' : 'failed';
+  return { state, error: { code: 'internal', message } };
 }

@@ -12,7 +12,7 @@ import { traceIdOf } from '#libs/telemetry';
 import type { NewRun } from '#libs/runs';
 import { inlineToolset, readTools, toolsWithoutExecutor, type Toolset } from '#libs/tools';
 import { v7 as uuidv7 } from 'uuid';
-import { requestError } from './problem.js';
+import { readBody } from './problem.js';
 
 /** Longest Idempotency-Key, in characters. */
 const MAX_KEY_LENGTH = 255;
@@ -31,12 +31,7 @@ export function newRun(
     traceparent: string;
   },
 ): NewRun {
-  if (typeof body !== 'object' || body === null) {
-    throw new HammerlineError('malformed_body', 'There is no JSON object in the body. Send one.');
-  }
-  const parsed = RunRequest.safeParse(body);
-  if (!parsed.success) throw requestError(parsed.error, Object.keys(RunRequest.shape));
-  const request = parsed.data;
+  const request = readBody(RunRequest, body);
   const toolset = chooseToolset(request, options.toolsets);
   const mode = request.mode ?? (request.toolset === undefined ? 'resolve' : 'execute');
   requireExecutors(toolset, mode);

@@ -1,24 +1,30 @@
 import { BullModule, getQueueToken } from '@nestjs/bullmq';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { QUEUES } from '#libs/contracts';
-import { HINT_JOB_OPTIONS, openRuns, QUEUE_PREFIX, RunNotices, type Runs } from '#libs/runs';
+import {
+  Admission,
+  HINT_JOB_OPTIONS,
+  openRuns,
+  QUEUE_PREFIX,
+  RunNotices,
+  type Runs,
+} from '#libs/runs';
 import type { ReadinessChecks } from '#libs/service';
 import type { Logger } from '#libs/telemetry';
 import type { Toolset } from '#libs/tools';
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { GatewayConfig } from './config.js';
+import { ControlController } from './control.controller.js';
 import { HealthController } from './health.controller.js';
 import { PagesController } from './pages/pages.controller.js';
 import { RunsController } from './runs.controller.js';
-import { NOTICES, READINESS, RUNS, STOPPING, TOOLSETS } from './tokens.js';
+import { ADMISSION, NOTICES, READINESS, RUNS, STOPPING, TOOLSETS } from './tokens.js';
 import { ToolsetsController } from './toolsets.controller.js';
 
 export interface GatewayParts {
   config: GatewayConfig;
   redis: Redis;
-  /** A connection of its own: a subscribed one can do nothing else. */
-  subscriber: Redis;
   toolsets: ReadonlyMap<string, Toolset>;
   /** Aborts when this process stops: whoever waits or streams is let go. */
   stopping: AbortSignal;
@@ -28,7 +34,7 @@ export interface GatewayParts {
 @Module({})
 export class AppModule {
   static register(parts: GatewayParts): DynamicModule {
-    const { config, redis, subscriber, toolsets, stopping, log } = parts;
+    const { config, redis, toolsets, stopping, log } = parts;
     return {
       module: AppModule,
       imports: [
@@ -39,7 +45,13 @@ export class AppModule {
         }),
         BullModule.registerQueue({ name: QUEUES.turn }, { name: QUEUES.call }),
       ],
-      controllers: [RunsController, ToolsetsController, HealthController, PagesController],
+      controllers: [
+        RunsController,
+        ControlController,
+        ToolsetsController,
+        HealthController,
+        PagesController,
+      ],
       providers: [
         {
           provide: RUNS,
@@ -53,7 +65,17 @@ export class AppModule {
               log,
             }),
         },
-        { provide: NOTICES, useFactory: () => RunNotices.subscribe(subscriber) },
+        {
+          provide: NOTICES,
+          inject: [RUNS],
+          useFactory: ({ pool }: Runs) => new RunNotices({ redis, pool, log }),
+        },
+        {
+          provide: ADMISSION,
+          inject: [RUNS],
+          useFactory: ({ pool }: Runs) =>
+            Admission.open({ redis, pool, maxOpenRuns: config.MAX_OPEN_RUNS, log }),
+        },
         { provide: TOOLSETS, useValue: toolsets },
         { provide: STOPPING, useValue: stopping },
         {
@@ -62,6 +84,7 @@ export class AppModule {
           useFactory: (runs: Runs): ReadinessChecks => ({
             ledger: () => runs.epoch.isFresh(),
             redis: () => redis.status === 'ready',
+            running: () => !stopping.aborted,
           }),
         },
       ],

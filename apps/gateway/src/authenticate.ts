@@ -1,5 +1,5 @@
 import { HammerlineError } from '#libs/contracts';
-import { tenantOfKey, type Pool } from '#libs/runs';
+import { tenantOfKey, type KeyOwner, type Pool } from '#libs/runs';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
 import { sendProblem, toHammerlineError } from './problem.js';
@@ -8,6 +8,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Whose key came with the request. Empty only on the open paths. */
     tenantId: string;
+    /** What that key is called. */
+    keyName: string;
   }
 }
 
@@ -22,14 +24,15 @@ const KEY_CACHE_MS = 10_000;
  * once with `?key=`. Other sites cannot use the cookie (SameSite=Strict), nor can scripts read it.
  */
 export function authenticate(fastify: FastifyInstance, pool: Pool, loginPage: string): void {
-  const tenants = new LRUCache<string, string>({ max: 1_000, ttl: KEY_CACHE_MS });
-  const tenantOf = async (key: string): Promise<string | undefined> => {
-    const tenant = tenants.get(key) ?? (await tenantOfKey(pool, key));
-    if (tenant !== undefined) tenants.set(key, tenant);
-    return tenant;
+  const owners = new LRUCache<string, KeyOwner>({ max: 1_000, ttl: KEY_CACHE_MS });
+  const ownerOf = async (key: string): Promise<KeyOwner | undefined> => {
+    const owner = owners.get(key) ?? (await tenantOfKey(pool, key));
+    if (owner !== undefined) owners.set(key, owner);
+    return owner;
   };
 
   fastify.decorateRequest('tenantId', '');
+  fastify.decorateRequest('keyName', '');
   fastify.addHook('onRequest', async (request, reply) => {
     const [path = '/', search] = request.url.split('?', 2);
     if (OPEN_PATHS.test(path)) return;
@@ -37,8 +40,8 @@ export function authenticate(fastify: FastifyInstance, pool: Pool, loginPage: st
     try {
       const login = request.method === 'GET' ? query.get('key') : null;
       const key = login ?? presentedKey(request);
-      const tenantId = key ? await tenantOf(key) : undefined;
-      if (tenantId !== undefined && login !== null) {
+      const owner = key ? await ownerOf(key) : undefined;
+      if (owner && login !== null) {
         query.delete('key');
         void reply.header(
           'set-cookie',
@@ -48,8 +51,9 @@ export function authenticate(fastify: FastifyInstance, pool: Pool, loginPage: st
         const target = /^\/(?![/\\])/.test(path) ? path : '/';
         return reply.redirect(query.size > 0 ? `${target}?${query}` : target, 303);
       }
-      if (tenantId !== undefined) {
-        request.tenantId = tenantId;
+      if (owner) {
+        request.tenantId = owner.tenantId;
+        request.keyName = owner.keyName;
         return;
       }
       if (request.headers.accept?.includes('text/html')) {

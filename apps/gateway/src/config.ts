@@ -10,6 +10,8 @@ export const GatewayConfig = ServiceConfig.extend({
     .string()
     .default('examples')
     .transform((paths) => paths.split(',').filter((path) => path !== '')),
+  /** Most open runs of the ledger: above it none is accepted. */
+  MAX_OPEN_RUNS: z.coerce.number().int().min(1).max(100_000_000).default(1_000_000),
   BODY_LIMIT_BYTES: z.coerce.number().int().min(1_024).max(64_000_000).default(1_048_576),
 });
 export type GatewayConfig = z.infer<typeof GatewayConfig>;

@@ -1,9 +1,18 @@
 import 'reflect-metadata';
+import type { Server } from 'node:http';
 import { getQueueToken } from '@nestjs/bullmq';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { HammerlineError, QUEUES } from '#libs/contracts';
-import { ensureApiKey, IMPATIENT, openRedis, SpanStore, type Runs } from '#libs/runs';
+import {
+  ensureApiKey,
+  IMPATIENT,
+  openRedis,
+  SpanStore,
+  type Admission,
+  type RunNotices,
+  type Runs,
+} from '#libs/runs';
 import { runService } from '#libs/service';
 import { parseJson } from '#libs/pyjson';
 import { startTelemetry } from '#libs/telemetry';
@@ -17,7 +26,7 @@ import { serveDocs } from './docs/serve-docs.js';
 import { LOGIN_PAGE } from './pages/login-page.js';
 import { ProblemFilter, sendProblem } from './problem.js';
 import { serveQueuesBoard } from './queues-board.js';
-import { RUNS } from './tokens.js';
+import { ADMISSION, NOTICES, RUNS } from './tokens.js';
 
 /** The one tenant of a single-tenant installation. */
 const DEFAULT_TENANT = 'default';
@@ -26,17 +35,18 @@ await runService('gateway', GatewayConfig, async (config, log) => {
   const stopping = new AbortController();
   const toolsets = await loadToolsets(config.HAMMERLINE_TOOLSETS);
   const redis = await openRedis(config.REDIS_URL, IMPATIENT);
-  const subscriber = await openRedis(config.REDIS_URL);
   const telemetry = startTelemetry({
     service: 'gateway',
     otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT,
     store: new SpanStore(config.DATABASE_URL),
   });
   const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.register({ config, redis, subscriber, toolsets, stopping: stopping.signal, log }),
+    AppModule.register({ config, redis, toolsets, stopping: stopping.signal, log }),
     new FastifyAdapter({
       bodyLimit: config.BODY_LIMIT_BYTES,
       forceCloseConnections: 'idle',
+      // What still comes over an open connection while this process stops is answered, and the connection closed.
+      return503OnClosing: false,
       frameworkErrors: (_error: Error, _request: FastifyRequest, reply: FastifyReply) =>
         sendProblem(reply, new HammerlineError('not_found', 'The path is not a valid one.')),
     }),
@@ -61,10 +71,15 @@ await runService('gateway', GatewayConfig, async (config, log) => {
     url: await app.getUrl(),
     close: async () => {
       stopping.abort();
+      const letGo = letConnectionsGo(fastify.server);
       await app.close();
-      await telemetry.shutdown();
+      letGo.stop();
+      await Promise.all([
+        app.get<Admission>(ADMISSION).close(),
+        app.get<RunNotices>(NOTICES).close(),
+        telemetry.shutdown(),
+      ]);
       await runs.close();
-      subscriber.disconnect();
     },
   };
 });
@@ -77,4 +92,22 @@ function readJsonBodies(fastify: FastifyInstance): void {
   fastify.addContentTypeParser<string>(media, { parseAs: 'string' }, (request, body, done) => {
     void judge(request, body, (error) => done(error, error ? undefined : parseJson(body)));
   });
+}
+
+/** How long a client may take to send its request or to read its answer once this process stops. */
+const LINGER_MS = 3_000;
+
+/**
+ * A server that closes waits for its connections. It lets go of those that are idle at that moment; this does so with those
+ * that fall idle later, and in the end with all.
+ */
+function letConnectionsGo(server: Server): { stop(): void } {
+  const idle = setInterval(() => server.closeIdleConnections(), 50);
+  const all = setTimeout(() => server.closeAllConnections(), LINGER_MS);
+  return {
+    stop: () => {
+      clearInterval(idle);
+      clearTimeout(all);
+    },
+  };
 }

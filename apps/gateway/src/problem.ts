@@ -9,34 +9,57 @@ import { isLedgerAway } from '#libs/runs';
 import type { Logger } from '#libs/telemetry';
 import { HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import type { z } from 'zod';
+import { z } from 'zod';
 
-/** Turns a failed Zod parse into an `invalid_request` that names every faulty field as a JSON Pointer. */
-export function requestError(error: z.ZodError, known: readonly string[]): HammerlineError {
-  const faults = error.issues.flatMap((issue): Fault[] => {
+/** Reads a request's body. @throws HammerlineError `malformed_body`, or `invalid_request` that names every faulty field */
+export function readBody<T extends z.ZodObject>(schema: T, body: unknown): z.infer<T> {
+  if (typeof body !== 'object' || body === null) {
+    throw new HammerlineError('malformed_body', 'There is no JSON object in the body. Send one.');
+  }
+  return readFields(schema, body);
+}
+
+/** Reads fields of a request: each that is faulty is named as a JSON Pointer. @throws HammerlineError `invalid_request` */
+export function readFields<T extends z.ZodObject>(schema: T, fields: unknown): z.infer<T> {
+  const parsed = schema.safeParse(fields);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.flatMap((issue): Fault[] => {
     const at = (path: readonly PropertyKey[]): string =>
       path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
     if (issue.code === 'unrecognized_keys') {
-      const mend =
-        issue.path.length === 0 ? `Remove it. Known are: ${known.join(', ')}.` : 'Remove it.';
+      const known = fieldsAt(schema, issue.path).join(', ');
       return issue.keys.map((key) => ({
         pointer: at([...issue.path, key]),
         detail: 'is not a known field',
-        mend,
+        mend: `Remove it.${known && ` Known are: ${known}.`}`,
       }));
     }
     return [{ pointer: at(issue.path), detail: issue.message, mend: mendOf(issue) }];
   });
   const [first = { pointer: '', detail: 'is not valid' }, ...rest] = faults;
-  return invalidRequest(first, ...rest);
+  throw invalidRequest(first, ...rest);
+}
+
+function fieldsAt(schema: z.ZodObject, path: readonly PropertyKey[]): string[] {
+  let at: unknown = schema;
+  for (const part of path) {
+    at = at instanceof z.ZodObject ? at.shape[String(part)] : undefined;
+    if (at instanceof z.ZodOptional) at = at.unwrap();
+  }
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
 }
 
 function mendOf(issue: z.core.$ZodIssue): string {
+  const mend = MENDS[issue.message];
+  if (mend !== undefined) return mend;
   if (issue.code === 'invalid_type') return `Give a value of type ${issue.expected}.`;
   if (issue.code === 'invalid_value') return `Use one of: ${issue.values.map(String).join(', ')}.`;
   if (issue.code === 'too_small') return `The least is ${issue.minimum}.`;
   if (issue.code === 'too_big') return `The most is ${issue.maximum}.`;
-  return MENDS[issue.message] ?? 'GET /openapi.json says what it may be.';
+  if (issue.code === 'invalid_format' && issue.format === 'datetime') {
+    return 'Give a time with its zone, such as 2026-11-22T09:30:00Z.';
+  }
+  return 'GET /openapi.json says what it may be.';
 }
 
 /** For the rules that have no word in JSON Schema, by their message. */
@@ -46,6 +69,15 @@ const MENDS: Record<string, string> = {
   'asks for nothing': 'Give at least one message of the role `user` with some text.',
   'give exactly one of `query` and `messages`': 'Give one of the two and leave the other out.',
   'give exactly one of `toolset` and `tools`': 'Give one of the two and leave the other out.',
+  'can be `answer` in mode `execute` only: without results there is nothing to answer from':
+    'Use mode `execute` with a toolset, or leave `until` out.',
+  'is not the `argumentsHash` of a call': 'GET the run: each call that awaits approval has one.',
+  'belongs to `approve`': 'Leave it out, or decide to `approve`.',
+  'belongs to `succeeded`': 'Leave it out, or say `succeeded`.',
+  'belongs to `ids`': 'Name the runs in `filter.ids`, or leave it out.',
+  'cannot be stored':
+    'Remove U+0000 and what is no valid Unicode text, and nest at most 64 levels.',
+  'chooses nothing': 'Give `ids`, `state`, `code`, `toolset`, `createdAfter` or `createdBefore`.',
 };
 
 /** An RFC 9457 problem. `errors` lists every faulty field; `type` is stable for each code. */

@@ -3,9 +3,9 @@ import {
   isLedgerAway,
   listRuns,
   readEvents,
-  readRun,
   readRunSpans,
   RunNotices,
+  type Admission,
   type Runs,
   type StoredSpan,
 } from '#libs/runs';
@@ -25,21 +25,16 @@ import {
 } from '@nestjs/common';
 import { SpanKind } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { validate as isUuid } from 'uuid';
-import { z } from 'zod';
 import { newRun, queuedRun } from './accept-run.js';
-import { requestError } from './problem.js';
+import { findRun } from './find-run.js';
+import { ListQuery } from './list-query.js';
+import { readFields } from './problem.js';
 import { streamEvents } from './stream-events.js';
-import { NOTICES, RUNS, STOPPING, TOOLSETS } from './tokens.js';
+import { ADMISSION, NOTICES, RUNS, STOPPING, TOOLSETS } from './tokens.js';
 import { runEnded, waitForRun } from './wait-for-run.js';
 
 /** Longest `Prefer: wait`, in seconds; a longer wish is cut to it. */
 const MAX_WAIT_S = 60;
-
-const ListQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  cursor: z.uuid().optional(),
-});
 
 @Controller('v1/runs')
 export class RunsController {
@@ -48,6 +43,7 @@ export class RunsController {
     @Inject(NOTICES) private readonly notices: RunNotices,
     @Inject(TOOLSETS) private readonly toolsets: ReadonlyMap<string, Toolset>,
     @Inject(STOPPING) private readonly stopping: AbortSignal,
+    @Inject(ADMISSION) private readonly admission: Admission,
   ) {}
 
   @Post()
@@ -57,6 +53,7 @@ export class RunsController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
+    this.admission.check();
     const { tenantId } = request;
     const accepted = await inSpan(
       'POST /v1/runs',
@@ -109,15 +106,13 @@ export class RunsController {
 
   @Get()
   async list(@Query() query: unknown, @Req() request: FastifyRequest): Promise<RunPage> {
-    const parsed = ListQuery.safeParse(query);
-    if (!parsed.success) throw requestError(parsed.error, Object.keys(ListQuery.shape));
-    const { limit, cursor } = parsed.data;
-    return listRuns(this.runs.pool, request.tenantId, { limit, before: cursor });
+    const { limit, cursor, ...filter } = readFields(ListQuery, query);
+    return listRuns(this.runs.pool, request.tenantId, { limit, before: cursor, filter });
   }
 
   @Get(':id')
   async get(@Param('id') id: string, @Req() request: FastifyRequest): Promise<Run> {
-    return this.#find(request.tenantId, id);
+    return findRun(this.runs.pool, request.tenantId, id);
   }
 
   @Get(':id/trace')
@@ -125,7 +120,7 @@ export class RunsController {
     @Param('id') id: string,
     @Req() request: FastifyRequest,
   ): Promise<{ traceId: string; spans: StoredSpan[] }> {
-    const { traceId } = await this.#find(request.tenantId, id);
+    const { traceId } = await findRun(this.runs.pool, request.tenantId, id);
     return { traceId, spans: await readRunSpans(this.runs.pool, request.tenantId, id) };
   }
 
@@ -143,22 +138,13 @@ export class RunsController {
         mend: 'Give the number of the last event that you have, or leave it out.',
       });
     }
-    await this.#find(request.tenantId, id);
+    await findRun(this.runs.pool, request.tenantId, id);
     await streamEvents(reply, {
       after: Number(lastEventId ?? 0),
       read: (after) => readEvents(this.runs.pool, request.tenantId, id, after),
       listen: (signal) => this.notices.listen(id, signal),
       stopping: this.stopping,
     });
-  }
-
-  async #find(tenantId: string, id: string): Promise<Run> {
-    const run = isUuid(id) ? await readRun(this.runs.pool, tenantId, id) : undefined;
-    if (!run) {
-      const why = isUuid(id) ? `There is no run ${id}.` : `${JSON.stringify(id)} is not a run id.`;
-      throw new HammerlineError('not_found', `${why} GET /v1/runs lists yours.`);
-    }
-    return run;
   }
 }
 

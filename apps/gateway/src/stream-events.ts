@@ -1,9 +1,7 @@
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
 import type { RunEvent } from '#libs/contracts';
 import type { RunNotices } from '#libs/runs';
 import type { FastifyReply } from 'fastify';
-import { RECHECK_MS } from './wait-for-run.js';
 
 const HEARTBEAT_MS = 15_000;
 const DRAIN_WITHIN_MS = 30_000;
@@ -11,6 +9,9 @@ const DRAIN_WITHIN_MS = 30_000;
 /**
  * Streams a run's events as Server-Sent Events, from the one after `after` to the last, then ends. Numbers are dense,
  * and the ledger is read again from the last one sent: a lost notice delays events but never drops one.
+ *
+ * No more than one event waits in memory for a slow reader. One that does not take it in 30 s is cut, and so is one that is
+ * behind when this process stops; it comes back with its Last-Event-ID.
  */
 export async function streamEvents(
   reply: FastifyReply,
@@ -27,11 +28,17 @@ export async function streamEvents(
   raw.once('close', () => gone.abort());
   // The client may have left while its run was looked up: then `close` will not come again.
   if (raw.destroyed) gone.abort();
-  const listener = options.listen(AbortSignal.any([gone.signal, options.stopping]));
+  const signal = AbortSignal.any([gone.signal, options.stopping]);
+  const send = async (text: string): Promise<void> => {
+    if (raw.write(text)) return;
+    const cut = setTimeout(() => raw.destroy(), DRAIN_WITHIN_MS);
+    await once(raw, 'drain', { signal }).finally(() => clearTimeout(cut));
+  };
+  const listener = await options.listen(signal);
   try {
     let last = options.after;
     let events = await options.read(last);
-    if (events.length === 0 && last > 0 && (await hasEnded(options.read))) {
+    if (last > 0 && events.every(isAfterEnd) && (await hasEnded(options.read))) {
       // Nothing will ever follow: 204 tells an EventSource to stop asking.
       void reply.status(204).send();
       return;
@@ -42,30 +49,25 @@ export async function streamEvents(
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
     });
-    let beatAt = performance.now();
+    // A client learns at once that its stream is open.
+    if (events.length === 0) raw.flushHeaders();
     for (;;) {
       for (const event of events) {
-        const written = raw.write(
-          `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`,
-        );
-        if (!written) await drained(raw, gone.signal);
+        await send(`id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
         last = event.seq;
         if (event.type === 'run.ended') {
           raw.end();
           return;
         }
       }
-      if (performance.now() - beatAt > HEARTBEAT_MS) {
-        raw.write(': still here\n\n');
-        beatAt = performance.now();
-      }
-      await listener.changed(RECHECK_MS);
+      await listener.changed(last, HEARTBEAT_MS);
       if (gone.signal.aborted) return;
       if (options.stopping.aborted) {
         raw.end();
         return;
       }
       events = await options.read(last);
+      if (events.length === 0) await send(': still here\n\n');
     }
   } catch (error) {
     if (gone.signal.aborted) return;
@@ -77,13 +79,11 @@ export async function streamEvents(
   }
 }
 
-/** A reader that takes nothing for this long is cut: it can resume with Last-Event-ID. */
-async function drained(raw: ServerResponse, gone: AbortSignal): Promise<void> {
-  await once(raw, 'drain', {
-    signal: AbortSignal.any([gone, AbortSignal.timeout(DRAIN_WITHIN_MS)]),
-  });
+/** What came in late, of a call that the run did not wait for: the stream has ended before it. */
+function isAfterEnd({ type }: RunEvent): boolean {
+  return type === 'call.evidence';
 }
 
 async function hasEnded(read: (after: number) => Promise<RunEvent[]>): Promise<boolean> {
-  return (await read(0)).at(-1)?.type === 'run.ended';
+  return (await read(0)).some(({ type }) => type === 'run.ended');
 }

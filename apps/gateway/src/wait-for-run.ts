@@ -1,9 +1,6 @@
 import { HammerlineError, TERMINAL_RUN_STATES, type Run } from '#libs/contracts';
 import { readRun, type Pool, type RunNotices } from '#libs/runs';
 
-/** A waiter looks by itself this often: a lost notice may cost that much, never more. */
-export const RECHECK_MS = 2_000;
-
 export function runEnded(run: Run): boolean {
   return TERMINAL_RUN_STATES.has(run.state);
 }
@@ -15,14 +12,19 @@ export async function waitForRun(
   options: { tenantId: string; runId: string; seconds: number; stopping: AbortSignal },
 ): Promise<Run> {
   const { tenantId, runId, seconds, stopping } = options;
+  const read = async (): Promise<Run> => {
+    const run = await readRun(pool, tenantId, runId);
+    if (!run) throw new HammerlineError('not_found', `There is no run ${runId}.`);
+    return run;
+  };
+  if (seconds === 0) return read();
   const signal = AbortSignal.any([AbortSignal.timeout(seconds * 1_000), stopping]);
-  const listener = notices.listen(runId, signal, 'end');
+  const listener = await notices.listen(runId, signal, 'end');
   try {
     for (;;) {
-      const run = await readRun(pool, tenantId, runId);
-      if (!run) throw new HammerlineError('not_found', `There is no run ${runId}.`);
-      if (runEnded(run) || seconds === 0 || signal.aborted) return run;
-      await listener.changed(RECHECK_MS);
+      const run = await read();
+      if (runEnded(run) || signal.aborted) return run;
+      await listener.changed(0);
     }
   } finally {
     listener.close();

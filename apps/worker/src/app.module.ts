@@ -1,7 +1,14 @@
 import { BullModule, getQueueToken } from '@nestjs/bullmq';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { QUEUES } from '#libs/contracts';
-import { consumeHints, HINT_JOB_OPTIONS, openRuns, QUEUE_PREFIX, type Runs } from '#libs/runs';
+import {
+  consumeHints,
+  Halts,
+  HINT_JOB_OPTIONS,
+  openRuns,
+  QUEUE_PREFIX,
+  type Runs,
+} from '#libs/runs';
 import type { Logger } from '#libs/telemetry';
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
@@ -10,6 +17,7 @@ import type { ModelFeed } from './feed/model-feed.js';
 import { createTurnTaker } from './take-turn.js';
 
 export const RUNS = Symbol('runs');
+export const HALTS = Symbol('halts');
 export const CONSUMER = Symbol('consumer of turn hints');
 
 export interface WorkerParts {
@@ -48,15 +56,23 @@ export class AppModule {
             }),
         },
         {
-          provide: CONSUMER,
+          provide: HALTS,
           inject: [RUNS],
-          useFactory: (runs: Runs) =>
+          useFactory: ({ engine }: Runs) => Halts.open({ redis, engine, log }),
+        },
+        {
+          provide: CONSUMER,
+          inject: [RUNS, HALTS],
+          useFactory: (runs: Runs, halts: Halts) =>
             consumeHints({
               kind: 'turn',
               connection: blockingRedis,
               concurrency: model.concurrency,
+              dispatcher: runs.dispatcher,
+              // As when it is asked to stop: what it has in work ends well, and the supervisor starts another one.
+              onSilent: () => process.kill(process.pid, 'SIGTERM'),
               log,
-              take: createTurnTaker({ runs, model, log }),
+              take: createTurnTaker({ runs, model, halts, log }),
             }),
         },
       ],

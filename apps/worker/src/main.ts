@@ -5,12 +5,13 @@ import {
   IMPATIENT,
   openRedis,
   SpanStore,
+  type Halts,
   type HintConsumer,
   type Runs,
 } from '#libs/runs';
 import { runService, serveHealth } from '#libs/service';
 import { startTelemetry } from '#libs/telemetry';
-import { AppModule, CONSUMER, RUNS } from './app.module.js';
+import { AppModule, CONSUMER, HALTS, RUNS } from './app.module.js';
 import { WorkerConfig } from './config.js';
 import { AdaptiveLimit } from './feed/adaptive-limit.js';
 import { fixedLimit, type Limit } from './feed/limit.js';
@@ -31,6 +32,7 @@ await runService('worker', WorkerConfig, async (config, log) => {
     { logger: false, abortOnError: false },
   );
   const runs = app.get<Runs>(RUNS);
+  const halts = app.get<Halts>(HALTS);
   const consumer = app.get<HintConsumer>(CONSUMER);
   const health = await serveHealth({
     host: config.HOST,
@@ -52,6 +54,7 @@ await runService('worker', WorkerConfig, async (config, log) => {
       const drained = consumer.close();
       await model.stop();
       await drained;
+      await halts.close();
       await health.close();
       await telemetry.shutdown();
       await runs.close();

@@ -13,6 +13,7 @@ const record: EntryRecord = {
     contextTokens: 8192,
     stop: ['<|im_end|>'],
     maskTrained: true,
+    chat: true,
     confidenceThreshold: 1,
   },
   format: 'gguf',

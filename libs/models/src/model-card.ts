@@ -21,6 +21,8 @@ export const ModelCard = z.strictObject({
   stop: z.array(z.string().min(1)).min(1).max(MOST_STOPS).default(['<|im_end|>']),
   /** Whether it answers as well with masked names, having been trained on them. */
   maskTrained: z.boolean(),
+  /** Whether it can also be talked to: asked without tools it answers in words that are of use. */
+  chat: z.boolean().default(false),
   /**
    * A call with an effect executes without approval only if the decision's confidence is above this number. 1 for a
    * model that was not calibrated: no confidence is above 1.

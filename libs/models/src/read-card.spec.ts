@@ -12,6 +12,7 @@ describe('readCard', () => {
       contextTokens: 16_384,
       stop: ['<|im_end|>', '<|endoftext|>'],
       maskTrained: true,
+      chat: true,
       confidenceThreshold: 1,
     });
   });
@@ -23,7 +24,12 @@ describe('readCard', () => {
       contextTokens: 2_048,
       endTokens: ['</s>', ''],
     });
-    expect(card).toMatchObject({ flavour: 'compact', contextTokens: 2_048, maskTrained: false });
+    expect(card).toMatchObject({
+      flavour: 'compact',
+      contextTokens: 2_048,
+      maskTrained: false,
+      chat: false,
+    });
     expect(card.stop).toEqual(['<|im_end|>', '</s>']);
   });
 
@@ -37,7 +43,7 @@ describe('readCard', () => {
       confidenceThreshold: 0.5,
     } as const;
     const card = readCard({ name: 'Hammer2.1-7b', format: 'gguf', ...hammer }, choices);
-    expect(card).toEqual({ name: 'Hammer2.1-7b', ...choices });
+    expect(card).toEqual({ name: 'Hammer2.1-7b', ...choices, chat: true });
   });
 
   it('refuses a context that the model was not trained for', () => {

@@ -58,6 +58,7 @@ export function readCard(source: CardSource, choices: CardChoices = {}): ModelCa
       mend: `give at most ${trained}`,
     });
   }
+  const isHammer = known !== undefined || flavour !== 'compact';
   const ends = [...new Set([TURN_END, ...endTokens])].filter(Boolean).slice(0, MOST_STOPS);
   const card = ModelCard.safeParse({
     name: name.slice(0, 128),
@@ -65,8 +66,9 @@ export function readCard(source: CardSource, choices: CardChoices = {}): ModelCa
     maxCalls: choices.maxCalls,
     contextTokens: choices.contextTokens ?? Math.min(trained, USUAL_CONTEXT[format]),
     stop: choices.stop ?? ends,
-    // All Hammer models were.
-    maskTrained: choices.maskTrained ?? (known !== undefined || flavour !== 'compact'),
+    // All Hammer models were, and their own client talks to them, too.
+    maskTrained: choices.maskTrained ?? isHammer,
+    chat: isHammer,
     confidenceThreshold: choices.confidenceThreshold,
   });
   if (card.success) return card.data;

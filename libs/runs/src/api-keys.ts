@@ -18,13 +18,20 @@ export async function ensureApiKey(pool: Pool, tenantId: string, key: string): P
   );
 }
 
-/** The tenant that `key` belongs to, or undefined. */
-export async function tenantOfKey(pool: Pool, key: string): Promise<string | undefined> {
-  const { rows } = await pool.query<{ tenant_id: string }>(
-    'SELECT tenant_id FROM api_keys WHERE hash = $1 AND revoked_at IS NULL',
+/** Whose a key is, and what it is called: what was decided with it is told under that name. */
+export interface KeyOwner {
+  tenantId: string;
+  keyName: string;
+}
+
+/** Whom `key` belongs to; undefined: nobody, or nobody any more. */
+export async function tenantOfKey(pool: Pool, key: string): Promise<KeyOwner | undefined> {
+  const { rows } = await pool.query<KeyOwner>(
+    `SELECT k.tenant_id AS "tenantId", k.name AS "keyName" FROM api_keys k JOIN tenants t ON t.id = k.tenant_id
+     WHERE k.hash = $1 AND k.revoked_at IS NULL AND t.deleted_at IS NULL`,
     [hashOf(key)],
   );
-  return rows[0]?.tenant_id;
+  return rows[0];
 }
 
 function hashOf(key: string): Buffer {

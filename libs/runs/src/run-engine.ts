@@ -42,14 +42,10 @@ export class RunEngine {
   async accept(run: NewRun): Promise<Acceptance> {
     const acceptance = await this.ledger.accept(run);
     if (acceptance.kind === 'accepted') {
-      const { id, traceparent, expiresInS, ...rest } = run;
+      const { id: runId, tenantId, priority, cost, traceparent, expiresInS } = run;
       const deadlineAtMs = Date.now() + expiresInS * 1_000;
-      await this.#dispatch.offer({
-        ...rest,
-        turn: 1,
-        deadlineAtMs,
-        hint: { kind: 'turn', runId: id, traceparent },
-      });
+      const hint = { kind: 'turn', runId, traceparent } as const;
+      await this.#dispatch.offer({ hint, tenantId, priority, cost, deadlineAtMs, turn: 1 });
     }
     return acceptance;
   }

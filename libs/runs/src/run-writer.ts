@@ -31,12 +31,6 @@ export interface RunStore {
 }
 
 /**
- * What may be undone by a crash of Postgres: claims of what can be done again, and answers that nothing was done about. A
- * later durable commit makes it durable, too.
- */
-const LAZY = new Set<string>(['turn.claimed', 'turn.resolved', 'turn.delayed', 'call.released']);
-
-/**
  * Takes inputs through the reducer and commits what comes of them, reducing again where another process was faster.
  * Inputs to one run that meet in this process are committed together, in their order.
  */
@@ -113,9 +107,9 @@ export class RunWriter {
     const dueInMs = new Map(
       hints.map((hint) => [hint.kind === 'turn' ? 'turn' : hint.callId, hint.dueInMs]),
     );
-    const isLazy = events.every(
-      ({ type, data }) => LAZY.has(type) || (type === 'call.claimed' && data['effect'] === 'read'),
-    );
+    // A crash of Postgres may undo what does not wait for the disk. Only the claim of a turn is told by its token from what
+    // comes instead; whatever else were undone, its holder would have forgotten, or somebody would build upon it.
+    const isLazy = events.every(({ type }) => type === 'turn.claimed');
     return this.#store.commit({ before, after: run, events, dueInMs }, { isLazy });
   }
 }

@@ -10,14 +10,18 @@ export interface Share {
 }
 
 const DEFAULT_SHARE: Share = { weight: 1, maxInWork: null };
-/** How long a change of a share may take to be noticed. */
+/** A change of a share is noticed with the next work of the tenant after this time. */
 const CACHE_MS = 10_000;
 
-/** Tells the share of a tenant, read at most every ten seconds. Where the ledger is away, it is as it was, or the default. */
+/**
+ * Tells the share of a tenant. It is read again every ten seconds, for which nobody waits. Where the ledger is away, it is
+ * as it was, or the default.
+ */
 export function tenantShares(pool: Pool): (tenantId: string) => Promise<Share> {
   const shares = new LRUCache<string, Share>({
     max: 10_000,
     ttl: CACHE_MS,
+    allowStale: true,
     allowStaleOnFetchRejection: true,
     fetchMethod: async (tenantId) => {
       const { rows } = await pool.query<Share>({

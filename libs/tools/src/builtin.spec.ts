@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { appendSection } from './append-section.js';
 import { type BuiltinName, builtinOptionsProblem } from './builtin.js';
 import type { CallResult } from '#libs/contracts';
-import { executeCall } from './execute-call.js';
+import { type CallContext, executeCall } from './execute-call.js';
 import type { Tool } from './toolset.js';
 
 let filesDir: string;
@@ -17,10 +17,16 @@ beforeEach(async () => {
 });
 afterEach(() => rm(filesDir, { recursive: true }));
 
+interface RunOptions extends Partial<Tool> {
+  file: string;
+  id?: string;
+  context?: Partial<CallContext>;
+}
+
 function run(
   name: BuiltinName,
   args: Record<string, unknown>,
-  { file, id = 'call-1', ...policy }: { file: string; id?: string } & Partial<Tool>,
+  { file, id = 'call-1', context, ...policy }: RunOptions,
 ): Promise<CallResult> {
   const executor = { kind: 'builtin', name, options: { file } } as const;
   const fixed = {
@@ -28,11 +34,11 @@ function run(
     description: '',
     parameters: {},
     effect: 'idempotent',
+    approval: 'never',
     executor,
   } as const;
   const tool: Tool = { ...fixed, timeoutMs: 10_000, maxResultBytes: 65_536, ...policy };
-  const { signal } = new AbortController();
-  return executeCall(tool, { id, arguments: args }, { env: {}, filesDir, signal });
+  return executeCall(tool, { id, arguments: args }, { env: {}, filesDir, ...context });
 }
 
 describe('document.append_section', () => {
@@ -225,9 +231,23 @@ describe('table.column_statistics', () => {
     await writeFile(path.join(filesDir, 'sales.csv'), `n\n${line.repeat(900_000)}`);
     expect(await compute('n', 'sum', { timeoutMs: 1 })).toEqual({
       state: 'failed',
-      error: { code: 'tool_timeout', message: 'no result within 1 ms' },
+      error: { code: 'tool_timeout', message: 'no answer in time' },
+      mayRetry: 'not_sent',
     });
   });
+});
+
+it.each([
+  ['is stopped', 'the call was stopped', { signal: AbortSignal.abort() }],
+  ['may not start any more', 'not sent: it may not start any more', { mayStart: () => false }],
+])('a builtin that %s has taken no effect', async (_, message, context) => {
+  const section = { heading: 'A', text: 'a' };
+  expect(await run('document.append_section', section, { file: 'a.md', context })).toEqual({
+    state: 'failed',
+    error: { code: 'cancelled', message },
+    mayRetry: 'not_sent',
+  });
+  await expect(readFile(path.join(filesDir, 'a.md'))).rejects.toThrow('ENOENT');
 });
 
 describe('builtinOptionsProblem', () => {

@@ -5,16 +5,25 @@ import { parseJson } from '#libs/pyjson';
 const maxResultDepth = 64;
 const previewLength = 1_024;
 
-export function failed(code: ErrorCode, message: string): CallResult {
-  return { state: 'failed', error: { code, message: storableText(message) } };
+type MayRetry = Extract<CallResult, { state: 'failed' }>['mayRetry'];
+
+export function failed(code: ErrorCode, message: string, mayRetry?: MayRetry): CallResult {
+  return {
+    state: 'failed',
+    error: { code, message: storableText(message) },
+    ...(mayRetry && { mayRetry }),
+  };
 }
 
 /**
  * A call of which it is not known whether it took effect. It has failed all the same if a second execution does no
- * harm.
+ * harm, and is worth one if what went wrong `passes`.
  */
-export function uncertain(effect: Effect, code: ErrorCode, message: string): CallResult {
-  if (effect !== 'once') return failed(code, message);
+export function uncertain(
+  effect: Effect,
+  { code, message, passes = true }: { code: ErrorCode; message: string; passes?: boolean },
+): CallResult {
+  if (effect !== 'once') return failed(code, message, passes ? 'transient' : undefined);
   return {
     state: 'outcome_unknown',
     error: { code: 'outcome_unknown', message: storableText(message) },
@@ -30,8 +39,13 @@ export function tooLarge(effect: Effect, maxResultBytes: number, text: string): 
     const mend = 'ask for less, or raise maxResultBytes in the toolset';
     return failed('result_too_large', `the result is over ${maxResultBytes} bytes; ${mend}`);
   }
+  return { state: 'succeeded', result: truncated(text, maxResultBytes) };
+}
+
+/** What stands for a result that is over its cap. */
+export function truncated(text: string, maxResultBytes: number): object {
   const start = storableText(text.slice(0, previewLength));
-  return { state: 'succeeded', result: { truncated: true, maxResultBytes, start } };
+  return { truncated: true, maxResultBytes, start };
 }
 
 /** The value of JSON text as Postgres can store it; the text itself if it is no such JSON. */

@@ -3,6 +3,10 @@ import { HammerlineError, type JsonSchema } from '#libs/contracts';
 
 export const HTTP_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
+/** What an answer says of a call: it is done; it took no effect; nobody knows. */
+export const STATUS_MEANINGS = ['succeeded', 'failed', 'outcome_unknown'] as const;
+export type StatusMeaning = (typeof STATUS_MEANINGS)[number];
+
 /**
  * How a tool is called over HTTP. `${VAR}` in url and headers stands for a variable of the executor's environment: it is
  * filled in when a call starts and nowhere else, so that no secret gets into a toolset, the ledger or a trace. `{name}`
@@ -13,7 +17,12 @@ export interface HttpSpec {
   method: (typeof HTTP_METHODS)[number];
   url: string;
   headers?: Record<string, string> | undefined;
+  /** What an answer of a status says of a call, where that is not what such a status usually says. */
+  statuses?: Record<string, StatusMeaning> | undefined;
 }
+
+/** How a tool is asked what became of a call: by a GET. */
+export type ProbeSpec = Pick<HttpSpec, 'url' | 'headers'>;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -64,12 +73,15 @@ export function urlProblem(url: string, parameters: JsonSchema): string | undefi
   }
 
   const required = Array.isArray(parameters.required) ? parameters.required : [];
-  const unknown = [...path.matchAll(placeholders)]
-    .map(([, , name]) => name)
-    .find((name) => name !== undefined && !required.includes(name));
+  const unknown = pathParameters(path).find((name) => !required.includes(name));
   return unknown === undefined
     ? undefined
     : `names {${unknown}}, which is no required parameter of the tool; require it, or leave it out`;
+}
+
+/** The arguments that a url's path names. */
+export function pathParameters(url: string): string[] {
+  return [...url.matchAll(placeholders)].flatMap(([, , name]) => name ?? []);
 }
 
 /** What is wrong with a header of a toolset file; undefined if nothing is. */
@@ -96,7 +108,8 @@ function canSendHeader(name: string, value: string): boolean {
  * The request of one call. GET puts the arguments into the query (lists and objects as JSON), other methods send a JSON
  * body; arguments that fill the path are in neither.
  *
- * @throws HammerlineError `tool_failed` naming what is missing, never a variable's value
+ * @throws HammerlineError `tool_failed` naming what is missing, never a variable's value. Nothing was sent then, and
+ * another try would fare no better
  */
 export function buildHttpRequest(
   spec: HttpSpec,

@@ -7,9 +7,8 @@ import {
   type Socket,
 } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Effect } from '#libs/contracts';
+import type { CallResult, Effect, ErrorCode } from '#libs/contracts';
 import { executeCall } from './execute-call.js';
-import type { CallResult } from '#libs/contracts';
 import type { Tool } from './toolset.js';
 
 const running: { server: Server; sockets: Set<Socket> }[] = [];
@@ -51,19 +50,23 @@ interface Options {
   timeoutMs?: number;
   maxResultBytes?: number;
   headers?: Record<string, string>;
+  statuses?: Record<string, 'succeeded' | 'failed' | 'outcome_unknown'>;
   args?: Record<string, unknown>;
   env?: Record<string, string>;
   signal?: AbortSignal;
+  mayStart?: () => boolean;
 }
 
 function call(url: string, options: Options = {}): Promise<CallResult> {
   const { effect = 'once', method = 'POST', headers = {}, timeoutMs = 10_000 } = options;
+  const { statuses } = options;
   const tool: Tool = {
     name: 'tool',
     description: '',
     parameters: { type: 'object' },
     effect,
-    executor: { kind: 'http', method, url, headers },
+    approval: 'never',
+    executor: { kind: 'http', method, url, headers, statuses },
     timeoutMs,
     maxResultBytes: options.maxResultBytes ?? 65_536,
   };
@@ -74,6 +77,7 @@ function call(url: string, options: Options = {}): Promise<CallResult> {
       env: options.env ?? {},
       filesDir: '/nowhere',
       signal: options.signal ?? new AbortController().signal,
+      mayStart: options.mayStart,
       traceparent: '00-a-b-01',
     },
   );
@@ -87,10 +91,11 @@ const unknown = (message: string): CallResult => ({
   state: 'outcome_unknown',
   error: { code: 'outcome_unknown', message },
 });
-const failedWith = (message: string): CallResult => ({
-  state: 'failed',
-  error: { code: 'tool_failed', message },
-});
+const failedWith = (
+  message: string,
+  mayRetry?: 'not_sent' | 'transient',
+  code: ErrorCode = 'tool_failed',
+): CallResult => ({ state: 'failed', error: { code, message }, mayRetry });
 
 describe('an HTTP call', () => {
   it('sends one request, on a connection of its own', async () => {
@@ -168,10 +173,37 @@ describe('an HTTP call', () => {
     async (status) => {
       const url = await answering(status, 'no');
       expect(await call(url)).toEqual(unknown(`HTTP ${status}: no`));
-      expect(await call(url, { effect: 'idempotent' })).toEqual(failedWith(`HTTP ${status}: no`));
-      expect(await call(url, { effect: 'read' })).toEqual(failedWith(`HTTP ${status}: no`));
+      for (const effect of ['read', 'idempotent'] as const) {
+        const message = `HTTP ${status}: no`;
+        expect(await call(url, { effect })).toEqual(failedWith(message, 'transient'));
+      }
     },
   );
+
+  it('takes a status for what its tool says of it', async () => {
+    const statuses = {
+      200: 'failed',
+      202: 'outcome_unknown',
+      409: 'succeeded',
+      503: 'failed',
+    } as const;
+    const outcome = async (status: number, effect: Effect): Promise<CallResult> =>
+      call(await answering(status, '{"a":1}', 'application/json'), { effect, statuses });
+    for (const effect of ['once', 'read'] as const) {
+      expect(await outcome(409, effect)).toEqual({ state: 'succeeded', result: { a: 1 } });
+      expect(await outcome(200, effect)).toEqual(failedWith('HTTP 200: {"a":1}'));
+      expect(await outcome(503, effect)).toEqual(failedWith('HTTP 503: {"a":1}'));
+    }
+    expect(await outcome(202, 'once')).toEqual(unknown('HTTP 202: {"a":1}'));
+    expect(await outcome(202, 'read')).toEqual(failedWith('HTTP 202: {"a":1}', 'transient'));
+    expect(await outcome(201, 'once')).toEqual({ state: 'succeeded', result: { a: 1 } });
+  });
+
+  it('reads the whole of an answer that its tool calls a success', async () => {
+    const url = await answering(409, 'x'.repeat(10_000));
+    const result = await call(url, { statuses: { 409: 'succeeded' } });
+    expect(result).toEqual({ state: 'succeeded', result: 'x'.repeat(10_000) });
+  });
 
   it.each([
     [301, 'failed'],
@@ -190,7 +222,8 @@ describe('an HTTP call', () => {
       state,
       error: { message: `HTTP ${status} (redirects are not followed)` },
     });
-    expect((await call(url, { effect: 'read' })).state).toBe('failed');
+    const read = await call(url, { effect: 'read' });
+    expect(read).toEqual(failedWith(`HTTP ${status} (redirects are not followed)`));
     expect(requests).toBe(2);
   });
 
@@ -239,6 +272,7 @@ describe('an HTTP call', () => {
     expect(await call(url, { effect: 'read' })).toMatchObject({
       state: 'failed',
       error: { code: 'tool_failed' },
+      mayRetry: 'transient',
     });
     expect(connections).toBe(2);
   });
@@ -270,19 +304,27 @@ describe('an HTTP call', () => {
     expect(await call(url, { timeoutMs, effect: 'idempotent' })).toMatchObject({
       state: 'failed',
       error: { code: 'tool_timeout' },
+      mayRetry: 'transient',
     });
   });
 
-  it('stops when it is told to, and closes the connection', async () => {
-    const controller = new AbortController();
-    const closed = Promise.withResolvers<void>();
-    const url = await serveBytes((socket) => {
-      socket.once('close', () => closed.resolve());
-      controller.abort();
-    });
-    expect(await call(url, { signal: controller.signal })).toEqual(unknown('the call was stopped'));
-    await closed.promise;
-  });
+  it.each(['once', 'idempotent', 'read'] as const)(
+    'that is %s stops when it is told to, and closes the connection',
+    async (effect) => {
+      const controller = new AbortController();
+      const closed = Promise.withResolvers<void>();
+      const url = await serveBytes((socket) => {
+        socket.once('close', () => closed.resolve());
+        controller.abort();
+      });
+      expect(await call(url, { signal: controller.signal, effect })).toEqual(
+        effect === 'once'
+          ? unknown('the call was stopped')
+          : failedWith('the call was stopped', 'transient', 'cancelled'),
+      );
+      await closed.promise;
+    },
+  );
 
   it('sends nothing once it is stopped', async () => {
     let requests = 0;
@@ -291,9 +333,29 @@ describe('an HTTP call', () => {
       response.end();
     });
     const result = await call(url, { signal: AbortSignal.abort() });
-    expect(result).toEqual(failedWith('not sent: the call was stopped'));
+    expect(result).toEqual(failedWith('not sent: the call was stopped', 'not_sent', 'cancelled'));
     await call(url);
     expect(requests).toBe(1);
+  });
+
+  it('asks when its connection stands whether it may still start, and else sends nothing', async () => {
+    const bytes: Buffer[] = [];
+    const closed = Promise.withResolvers<void>();
+    const url = await listen(
+      createTcpServer((socket) => {
+        socket.on('data', (chunk) => bytes.push(chunk));
+        socket.on('close', () => closed.resolve());
+        socket.on('error', () => {});
+      }),
+    );
+    const result = await call(url, {
+      mayStart: () => false,
+    });
+    expect(result).toEqual(
+      failedWith('not sent: it may not start any more', 'not_sent', 'cancelled'),
+    );
+    await closed.promise;
+    expect(bytes).toEqual([]);
   });
 
   it('has failed, not sent, if no connection is made', async () => {
@@ -302,11 +364,21 @@ describe('an HTTP call', () => {
     server.close();
     await once(server, 'close');
     expect(await call(url)).toEqual(
-      failedWith(expect.stringMatching(/^not sent: .*ECONNREFUSED/) as string),
+      failedWith(expect.stringMatching(/^not sent: .*ECONNREFUSED/) as string, 'not_sent'),
     );
     expect(await call('http://no-such-host.invalid/')).toEqual(
-      failedWith(expect.stringMatching(/^not sent: .*(?:ENOTFOUND|EAI_AGAIN)/) as string),
+      failedWith(
+        expect.stringMatching(/^not sent: .*(?:ENOTFOUND|EAI_AGAIN)/) as string,
+        'not_sent',
+      ),
     );
+  });
+
+  it('is not worth another try if its request cannot be built', async () => {
+    const headers = { authorization: '${NO_SUCH}' };
+    const message =
+      'not sent: the environment variable NO_SUCH is not set; set it for the executor';
+    expect(await call('http://127.0.0.1:9/', { headers })).toEqual(failedWith(message));
   });
 
   it('has failed, not sent, if TLS cannot be agreed on', async () => {
@@ -314,10 +386,11 @@ describe('an HTTP call', () => {
     expect(await call(url.replace('http:', 'https:'))).toMatchObject({
       state: 'failed',
       error: { message: expect.stringMatching(/^not sent: /) as string },
+      mayRetry: 'not_sent',
     });
     const hangs = await serveBytes(() => {});
     expect(await call(hangs.replace('http:', 'https:'), { timeoutMs: 100 })).toEqual(
-      failedWith('not sent: no answer in time'),
+      failedWith('not sent: no answer in time', 'not_sent', 'tool_timeout'),
     );
   });
 

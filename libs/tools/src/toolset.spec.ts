@@ -41,6 +41,15 @@ describe('readToolset', () => {
     expect(toolsWithoutExecutor(toolset)).toEqual([]);
   });
 
+  it('reads the example of the documentation', async () => {
+    const page = await readFile(new URL('../../../docs/toolsets.md', import.meta.url), 'utf8');
+    const example = /```json\n([^`]*)```/.exec(page)?.[1] ?? '';
+    expect(readToolset(JSON.parse(example)).tools).toMatchObject([
+      { name: 'find_invoice', effect: 'read', approval: 'never' },
+      { name: 'pay_invoice', effect: 'once', approval: 'unsure', timeoutMs: 20_000 },
+    ]);
+  });
+
   it('fills in what is not said, and leaves variables as they are', () => {
     expect(readToolset(file)).toEqual({
       name: 'office',
@@ -48,7 +57,9 @@ describe('readToolset', () => {
       description: '',
       mask: 'auto',
       hash: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
-      tools: [{ ...send, effect: 'once', timeoutMs: 10_000, maxResultBytes: 65_536 }],
+      tools: [
+        { ...send, effect: 'once', approval: 'never', timeoutMs: 10_000, maxResultBytes: 65_536 },
+      ],
     });
   });
 
@@ -71,6 +82,12 @@ describe('readToolset', () => {
     expect(problemOf({ ...file, mask: 'maybe' })).toContain('/mask');
   });
 
+  it('reads whose calls wait for a person, and how a tool is asked what became of a call', () => {
+    const probe = { url: '${BASE}/messages/{to}', headers: { authorization: '${KEY}' } };
+    const [tool] = readToolset({ ...file, tools: [{ ...send, approval: 'unsure', probe }] }).tools;
+    expect(tool).toMatchObject({ approval: 'unsure', probe });
+  });
+
   it('hashes what a toolset says, not how', () => {
     const { hash } = readToolset(file);
     const { executor, ...rest } = send;
@@ -88,8 +105,10 @@ describe('readToolset', () => {
       { ...file, description: 'x' },
       { ...file, tools: [{ ...send, timeoutMs: 1 }] },
       { ...file, tools: [{ ...send, executor: { ...http, method: 'PUT' } }] },
+      { ...file, tools: [{ ...send, probe: { url: http.url } }] },
+      { ...file, tools: [{ ...send, approval: 'always' }] },
     ];
-    expect(new Set([hash, ...others.map((other) => readToolset(other).hash)]).size).toBe(5);
+    expect(new Set([hash, ...others.map((other) => readToolset(other).hash)]).size).toBe(7);
   });
 
   it('takes the order of parameters for a difference: the model reads them in it', () => {
@@ -139,6 +158,27 @@ describe('readToolset', () => {
     [
       { executor: { ...http, headers: { host: 'x' } } },
       /^\/tools\/0\/executor\/headers\/host is set by/,
+    ],
+    [{ approval: 'sometimes' }, /^\/tools\/0\/approval .*"always"\|"unsure"\|"never"/],
+    [
+      { executor: { ...http, statuses: { 404: 'fine' } } },
+      /^\/tools\/0\/executor\/statuses\/404 .*"outcome_unknown"/,
+    ],
+    [
+      { executor: { ...http, statuses: { '4xx': 'failed' } } },
+      /^\/tools\/0\/executor\/statuses\/4xx must be a status from 200 to 599$/,
+    ],
+    [{ probe: {} }, /^\/tools\/0\/probe\/url /],
+    [{ probe: { url: '/messages' } }, /^\/tools\/0\/probe\/url must begin with http/],
+    [{ probe: { url: '${BASE}/{id}' } }, /^\/tools\/0\/probe\/url names \{id\}, which is no/],
+    [
+      { probe: { url: '${BASE}', headers: { 'idempotency-key': 'x' } } },
+      /^\/tools\/0\/probe\/headers\/idempotency-key is set by the call itself/,
+    ],
+    [{ probe: { url: '${BASE}', method: 'POST' } }, /^\/tools\/0\/probe .*"method"/],
+    [
+      { effect: 'idempotent', probe: { url: '${BASE}' } },
+      /^\/tools\/0\/probe is for calls that must not happen twice.* "idempotent"; leave it out$/,
     ],
     [{ executor: { ...http, retries: 3 } }, /^\/tools\/0\/executor .*"retries"/],
   ])('refuses a tool with %j', (change, problem) => {

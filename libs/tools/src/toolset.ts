@@ -10,8 +10,20 @@ import {
 } from '#libs/contracts';
 import { z } from 'zod';
 import { builtinNames, builtinOptionsProblem } from './builtin.js';
-import { HTTP_METHODS, headerProblem, urlProblem } from './http-request.js';
+import {
+  HTTP_METHODS,
+  headerProblem,
+  type ProbeSpec,
+  STATUS_MEANINGS,
+  urlProblem,
+} from './http-request.js';
 import { readTools } from './read-tools.js';
+
+const httpPlace = {
+  url: z.string().max(2_048),
+  headers: z.record(z.string(), z.string().max(8_192)).optional(),
+};
+const httpStatus = z.string().regex(/^[2-5]\d\d$/, 'must be a status from 200 to 599');
 
 const executorSpec = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -22,8 +34,8 @@ const executorSpec = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('http'),
     method: z.enum(HTTP_METHODS),
-    url: z.string().max(2_048),
-    headers: z.record(z.string(), z.string().max(8_192)).optional(),
+    ...httpPlace,
+    statuses: z.record(httpStatus, z.enum(STATUS_MEANINGS)).optional(),
   }),
 ]);
 /** What carries out a tool's calls. */
@@ -33,6 +45,7 @@ const toolPolicy = z.strictObject({
   effect: z.enum(EFFECTS).optional(),
   approval: z.enum(APPROVALS).default('never'),
   executor: executorSpec.optional(),
+  probe: z.strictObject(httpPlace).optional(),
   timeoutMs: z.int().min(1).max(300_000).default(10_000),
   maxResultBytes: z.int().min(1).max(1_048_576).default(65_536),
 });
@@ -52,6 +65,8 @@ export interface Tool extends ToolDefinition {
   /** Whose calls wait for a person. */
   approval: Approval;
   executor?: ExecutorSpec;
+  /** Asks the tool what became of a call whose outcome is unknown. */
+  probe?: ProbeSpec;
   timeoutMs: number;
   maxResultBytes: number;
 }
@@ -93,12 +108,14 @@ export function readToolset(input: unknown): Toolset {
   const merged = policies.flatMap(({ index, read }) => {
     const definition = definitions.tools[index];
     if (!read.success || definition === undefined) return [];
-    const { executor, approval, timeoutMs, maxResultBytes } = read.data;
+    const { executor, probe, approval, timeoutMs, maxResultBytes } = read.data;
     const effect = read.data.effect ?? defaultEffect(executor);
-    if (executor === undefined)
-      return [{ ...definition, effect, approval, timeoutMs, maxResultBytes }];
-    problems.push(...executorProblems(executor, definition, `/tools/${index}/executor`));
-    return [{ ...definition, effect, approval, executor, timeoutMs, maxResultBytes }];
+    problems.push(
+      ...(executor ? executorProblems(executor, definition, `/tools/${index}/executor`) : []),
+      ...(probe ? probeProblems(probe, effect, definition, `/tools/${index}/probe`) : []),
+    );
+    const made = { ...(executor && { executor }), ...(probe && { probe }) };
+    return [{ ...definition, effect, approval, ...made, timeoutMs, maxResultBytes }];
   });
   if (problems.length > 0) throw invalid(problems);
   return withHash({ name, version, description, mask, tools: merged });
@@ -155,17 +172,37 @@ function executorProblems(executor: ExecutorSpec, tool: ToolDefinition, at: stri
     const problem = builtinOptionsProblem(executor.name, executor.options);
     return problem === undefined ? [] : [`${at}/options ${problem}`];
   }
-  const problem = urlProblem(executor.url, tool.parameters);
-  const headers = Object.entries(executor.headers ?? {}).flatMap(([name, value]) => {
+  return placeProblems(executor, tool, at);
+}
+
+function probeProblems(
+  probe: ProbeSpec,
+  effect: Effect,
+  tool: ToolDefinition,
+  at: string,
+): string[] {
+  const needless = `${at} is for calls that must not happen twice, and this tool is ${JSON.stringify(effect)}; leave it out`;
+  return [...(effect === 'once' ? [] : [needless]), ...placeProblems(probe, tool, at)];
+}
+
+function placeProblems(
+  { url, headers = {} }: ProbeSpec,
+  tool: ToolDefinition,
+  at: string,
+): string[] {
+  const problem = urlProblem(url, tool.parameters);
+  const faults = Object.entries(headers).flatMap(([name, value]) => {
     const fault = headerProblem(name, value);
     return fault === undefined ? [] : [`${at}/headers/${name} ${fault}`];
   });
-  return problem === undefined ? headers : [`${at}/url ${problem}`, ...headers];
+  return problem === undefined ? faults : [`${at}/url ${problem}`, ...faults];
 }
 
 function issuesOf(error: z.ZodError, at: string): string[] {
-  return error.issues.map(({ path, message }) => {
-    const pointer = [at, ...path.map((step) => `/${String(step)}`)].join('');
+  return error.issues.map((issue) => {
+    const pointer = [at, ...issue.path.map((step) => `/${String(step)}`)].join('');
+    // Of a member's name, the issue itself only says that it is wrong.
+    const { message } = (issue.code === 'invalid_key' ? issue.issues[0] : undefined) ?? issue;
     return `${pointer === '' ? 'the file' : pointer} ${message}`;
   });
 }

@@ -108,6 +108,19 @@ describe('compileToolset', () => {
     expect(text(masked.prompt(conversation({ content: own })))).toContain(own);
   });
 
+  it.each(SERVING_FLAVOURS)('shows what calls of earlier turns came to: %s', (flavour) => {
+    const made = { function: { name: 'send_message', arguments: '{"recipient": "Zoe"}' } };
+    const shown = text(
+      compileToolset([send], { ...model, flavour, mask }).prompt([
+        ...messages,
+        { role: 'assistant', content: null, tool_calls: [made] },
+        { role: 'tool', content: '{"sent":true}' },
+      ]),
+    );
+    expect(shown).toMatch(/Tell Dana\.[^]*assistant[^]*Zoe[^]*tool[^]*\{"sent":true\}/);
+    expect(shown).not.toContain('send_message');
+  });
+
   it('reads calls under masks as calls of the tools', () => {
     const { masking, read } = compileToolset([send], { ...model, mask });
     const call = { name: 'send_message', arguments: { recipient: 'Dana', count: 2 } };

@@ -75,13 +75,16 @@ export function compileToolset(
     throw invalidRequest({ pointer: '/tools', detail: 'is empty', mend: 'give at least one tool' });
   }
   const isFenced = flavour !== 'compact';
+  // A model that does not see what its calls came to would make them again.
+  const isUsersAlone = flavour === 'bfcl-1.0';
   return {
     masking,
     affinity: createHash('sha256')
       .update(JSON.stringify([flavour, shown]))
       .digest('base64url'),
     constraint: compileConstraint(shown, { maxCalls, fence: isFenced }),
-    prompt: (messages) => prompt.render(showMessages(messages, { masking, isFenced })),
+    prompt: (messages) =>
+      prompt.render(showMessages(messages, { masking, isFenced, isUsersAlone })),
     read: masking ? maskedReader(tools, masking) : plainReader(tools),
   };
 }

@@ -1,3 +1,4 @@
+export { chatPrompt } from './chat-prompt.js';
 export {
   compileToolset,
   type CompiledToolset,

@@ -28,12 +28,13 @@ export interface Script {
   readonly fault?: { kind: 'hang' | 'die' | 'error'; after: number; times: number };
 }
 
-/** What the model saw. `began`: a request has a slot now; `answer` is what it will say. */
+/** What the model saw. `began`: a request has a slot now; `answer` is what it will say to `prompt`. */
 export interface Sight {
   event: 'loading' | 'loaded' | 'began' | 'fault' | 'answered' | 'cancelled' | 'failed';
   /** Of the model's process. */
   pid: number;
   answer?: string;
+  prompt?: string;
   kind?: string;
 }
 

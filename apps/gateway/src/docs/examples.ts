@@ -20,6 +20,17 @@ export const REQUEST_EXAMPLES = {
     summary: 'No tool fits',
     value: { query: 'What is the capital of Australia?', toolset: 'office' },
   },
+  answer: {
+    summary: 'Until it is answered in words, within a budget and ten minutes',
+    value: {
+      query: 'Tell Dana the mean revenue in the sales table.',
+      toolset: 'office',
+      until: 'answer',
+      budget: { turns: 4, calls: 8 },
+      priority: 5,
+      expiresInS: 600,
+    },
+  },
   resolve: {
     summary: 'Only choose, with inline tools',
     value: {
@@ -48,7 +59,9 @@ const ACCEPTED = {
   toolset: 'office',
   query: REQUEST_EXAMPLES.execute.value.query,
   traceId: TRACE_ID,
+  priority: 0,
   createdAt: '2026-11-22T09:30:00.000Z',
+  deadline: '2026-11-23T09:30:00.000Z',
 };
 
 export const QUEUED_RUN = { ...ACCEPTED, state: 'queued', calls: [] };
@@ -67,10 +80,86 @@ export const SUCCEEDED_RUN = {
       effect: 'read',
       state: 'succeeded',
       attempt: 1,
+      turn: 1,
       result: { value: 11617.916666666666, rows: 12 },
     },
   ],
   endedAt: '2026-11-22T09:30:01.250Z',
+};
+
+const TEXT = 'The quarterly report is ready for review.';
+const HASH = 'f4f36d3c420c67ef16bf25c14b952404b3717ad7d3787e80aaf37c9b8aeddde2';
+
+export const WAITING_RUN = {
+  ...ACCEPTED,
+  query: REQUEST_EXAMPLES.message.value.query,
+  state: 'executing',
+  outcome: 'calls',
+  model: 'smollm2-135m-hammer',
+  confidence: 0.91,
+  calls: [
+    {
+      id: CALL_ID,
+      name: 'send_message',
+      arguments: { recipient: 'Dana', text: TEXT },
+      effect: 'once',
+      state: 'awaiting_approval',
+      attempt: 0,
+      turn: 1,
+      argumentsHash: HASH,
+    },
+  ],
+};
+
+export const APPROVAL_EXAMPLES = {
+  approve: { summary: 'As it is', value: { decision: 'approve', argumentsHash: HASH } },
+  edit: {
+    summary: 'With other arguments',
+    value: {
+      decision: 'approve',
+      argumentsHash: HASH,
+      arguments: { recipient: 'Dana', text: 'The report is ready.' },
+    },
+  },
+  deny: { summary: 'Not at all', value: { decision: 'deny', argumentsHash: HASH } },
+};
+
+export const OUTCOME_EXAMPLES = {
+  succeeded: {
+    summary: 'It took effect',
+    value: { outcome: 'succeeded', result: { id: 'm-17' } },
+  },
+  failed: { summary: 'It did not', value: { outcome: 'failed' } },
+  retry: { summary: 'Make it again', value: { outcome: 'retry' } },
+};
+
+export const REPLAY_EXAMPLES = {
+  count: {
+    summary: 'Count the runs that a tool failed',
+    value: {
+      filter: { code: 'tool_failed', createdAfter: '2026-11-22T08:00:00Z' },
+      dryRun: true,
+    },
+  },
+  begin: {
+    summary: 'Do them again, but not their `once` calls',
+    value: {
+      filter: { code: 'tool_failed', createdAfter: '2026-11-22T08:00:00Z' },
+      once: 'keep',
+    },
+  },
+  named: { summary: 'One run', value: { filter: { ids: [RUN_ID] }, once: 'retry', again: true } },
+};
+
+export const REPLAY_REPORT = {
+  matched: 42,
+  replayable: 1,
+  needsChoice: 0,
+  alreadyReplayed: 40,
+  nothingToDo: 1,
+  limit: 1_000,
+  complete: true,
+  runs: [{ id: '019a3f2b-0c11-7b52-8a0d-6f2e9c4d1a77', replayOf: RUN_ID }],
 };
 
 export const EVENT_STREAM = `id: 1

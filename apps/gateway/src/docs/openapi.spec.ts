@@ -1,5 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { ERROR_CODES, RunRequest } from '#libs/contracts';
+import {
+  ApprovalRequest,
+  ERROR_CODES,
+  OutcomeRequest,
+  ReplayRequest,
+  RunRequest,
+} from '#libs/contracts';
+import { argumentsHash } from '#libs/runs';
 import { readTools, readToolset } from '#libs/tools';
 import type { INestApplication } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -8,8 +15,18 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AppModule, type GatewayParts } from '../app.module.js';
-import { NOTICES, READINESS, RUNS, STOPPING, TOOLSETS } from '../tokens.js';
-import { QUEUED_RUN, REQUEST_EXAMPLES, SUCCEEDED_RUN, TRACE } from './examples.js';
+import { ADMISSION, NOTICES, READINESS, RUNS, STOPPING, TOOLSETS } from '../tokens.js';
+import {
+  APPROVAL_EXAMPLES,
+  OUTCOME_EXAMPLES,
+  QUEUED_RUN,
+  REPLAY_EXAMPLES,
+  REPLAY_REPORT,
+  REQUEST_EXAMPLES,
+  SUCCEEDED_RUN,
+  TRACE,
+  WAITING_RUN,
+} from './examples.js';
 import { API_VERSION, openApiDocument } from './openapi.js';
 import { componentSchemas, SCHEMAS, type JsonObject } from './schemas.js';
 
@@ -57,6 +74,20 @@ describe('the OpenAPI document', () => {
     SCHEMAS.Run.parse(QUEUED_RUN);
     SCHEMAS.Run.parse(SUCCEEDED_RUN);
     SCHEMAS.Trace.parse(TRACE);
+    SCHEMAS.ReplayReport.parse(REPLAY_REPORT);
+  });
+
+  it('gives decisions that the gateway takes', () => {
+    const examples = [
+      [ApprovalRequest, APPROVAL_EXAMPLES],
+      [OutcomeRequest, OUTCOME_EXAMPLES],
+      [ReplayRequest, REPLAY_EXAMPLES],
+    ] as const;
+    for (const [schema, of] of examples) {
+      for (const { value } of Object.values(of)) schema.parse(value);
+    }
+    const [call] = SCHEMAS.Run.parse(WAITING_RUN).calls;
+    expect(call?.argumentsHash).toBe(argumentsHash({ arguments: call?.arguments ?? {} }));
   });
 
   it.each([
@@ -88,7 +119,7 @@ describe('the routes', () => {
     });
     const module = await Test.createTestingModule({
       controllers,
-      providers: [RUNS, NOTICES, TOOLSETS, STOPPING, READINESS].map((provide) => ({
+      providers: [RUNS, NOTICES, ADMISSION, TOOLSETS, STOPPING, READINESS].map((provide) => ({
         provide,
         useValue: {},
       })),
@@ -125,7 +156,10 @@ describe('docs/api.md', () => {
 
   it('has a curl for every route', () => {
     for (const path of Object.keys(openApiDocument()['paths'] as object)) {
-      const shown = path.replace('{id}', '$RUN').replace('{name}', 'office');
+      const shown = path
+        .replace('{id}', '$RUN')
+        .replace('{callId}', '$CALL')
+        .replace('{name}', 'office');
       expect(guide).toMatch(
         new RegExp(`curl [^]*?"?\\$URL${shown.replaceAll(/[/$]/g, '\\$&')}["\\s]`),
       );
@@ -133,11 +167,18 @@ describe('docs/api.md', () => {
   });
 
   it('sends bodies that the gateway takes', () => {
-    const bodies = [...guide.matchAll(/ -d '(\{[^']+\})'/g)].map(
-      ([, body = '']) => JSON.parse(body) as unknown,
-    );
-    expect(bodies.length).toBeGreaterThan(0);
-    for (const body of bodies) expect(RunRequest.safeParse(body).error).toBeUndefined();
+    const schemas = {
+      '/v1/runs': RunRequest,
+      '/v1/runs/replay': ReplayRequest,
+      '/v1/runs/$RUN/calls/$CALL/approval': ApprovalRequest,
+      '/v1/runs/$RUN/calls/$CALL/outcome': OutcomeRequest,
+    };
+    const sent = [...guide.matchAll(/curl [^\n]*"\$URL(\S+)"(?:[^\n]|\\\n)*? -d '(\{[^']+\})'/g)];
+    expect(new Set(sent.map(([, route]) => route))).toEqual(new Set(Object.keys(schemas)));
+    for (const [, route = '', body = ''] of sent) {
+      const schema = schemas[route as keyof typeof schemas];
+      expect(schema.safeParse(JSON.parse(body)).error).toBeUndefined();
+    }
   });
 });
 

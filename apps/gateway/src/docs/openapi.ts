@@ -24,6 +24,7 @@ export function openApiDocument(): JsonObject {
     security: [{ key: [] }],
     tags: [
       { name: 'Runs', description: 'One request’s whole life, from acceptance to its end.' },
+      { name: 'Control', description: 'What people decide about runs and their calls.' },
       { name: 'Toolsets', description: 'The tools that a request may name.' },
       { name: 'Health', description: 'For orchestrators; open without a key.' },
     ],

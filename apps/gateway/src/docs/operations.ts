@@ -1,15 +1,17 @@
-import { ERROR_CODES, type ErrorCode } from '#libs/contracts';
+import { ERROR_CODES, RUN_STATES } from '#libs/contracts';
+import { controlPaths } from './control-operations.js';
 import { EVENT_STREAM, QUEUED_RUN, REQUEST_EXAMPLES, SUCCEEDED_RUN, TRACE } from './examples.js';
-import { refTo, type JsonObject, type SchemaName } from './schemas.js';
-
-const RUN_ID = {
-  name: 'id',
-  in: 'path',
-  required: true,
-  schema: { type: 'string', format: 'uuid' },
-};
-
-const NEEDS_KEY: readonly ErrorCode[] = ['unauthorized', 'internal', 'unavailable'];
+import {
+  header,
+  json,
+  NEEDS_KEY,
+  probe,
+  problems,
+  read,
+  requestHeader,
+  RUN_ID,
+} from './operation-parts.js';
+import { refTo, type JsonObject } from './schemas.js';
 
 /** All that the gateway's API answers, by path and method. */
 export function paths(): Record<string, JsonObject> {
@@ -28,6 +30,7 @@ export function paths(): Record<string, JsonObject> {
           'One trace covers the request, both queues, the model and the tools. A span appears within a second of its end.',
       },
     },
+    ...controlPaths(),
     '/v1/toolsets': { get: read('listToolsets', 'Toolsets', 'The toolsets', 'ToolsetList') },
     '/v1/toolsets/{name}': {
       parameters: [{ name: 'name', in: 'path', required: true, schema: { type: 'string' } }],
@@ -99,20 +102,37 @@ function acceptRun(): JsonObject {
 }
 
 function listRuns(): JsonObject {
+  const query = (name: string, schema: JsonObject, description?: string): JsonObject => ({
+    name,
+    in: 'query',
+    schema,
+    ...(description && { description }),
+  });
+  const time = { type: 'string', format: 'date-time' };
   return {
     ...read('listRuns', 'Runs', 'The runs, newest first', 'RunPage', ['invalid_request']),
+    description:
+      'All that is given must hold. Of a tenant’s runs a page with a filter looks at 5,000 at most, so that none takes long: it may hold fewer than `limit` of them, even none, and still have a `next`. Times narrow what is looked at. Runs that did not do what they were asked for: `state=failed,expired`.',
     parameters: [
+      query('limit', { type: 'integer', minimum: 1, maximum: 100, default: 20 }),
+      query('cursor', { type: 'string', format: 'uuid' }, '`next` of the page before.'),
       {
-        name: 'limit',
-        in: 'query',
-        schema: { type: 'integer', minimum: 1, maximum: 100, default: 20 },
+        ...query(
+          'state',
+          { type: 'array', items: { enum: RUN_STATES } },
+          'One or more, by commas.',
+        ),
+        style: 'form',
+        explode: false,
       },
-      {
-        name: 'cursor',
-        in: 'query',
-        description: '`next` of the page before.',
-        schema: { type: 'string', format: 'uuid' },
-      },
+      query(
+        'code',
+        { enum: Object.keys(ERROR_CODES) },
+        'Code of the error that the run ended with.',
+      ),
+      query('toolset', { type: 'string' }, 'Its name, or `inline`.'),
+      query('createdAfter', time, 'Accepted at this time or later.'),
+      query('createdBefore', time, 'Accepted before this time.'),
     ],
   };
 }
@@ -147,83 +167,4 @@ function streamEvents(): JsonObject {
       ...problems(['not_found', 'invalid_request', ...NEEDS_KEY]),
     },
   };
-}
-
-function read(
-  operationId: string,
-  tag: string,
-  summary: string,
-  schema: SchemaName,
-  codes: readonly ErrorCode[] = [],
-  example?: object,
-): JsonObject {
-  return {
-    operationId,
-    tags: [tag],
-    summary,
-    responses: {
-      200: { description: summary, content: json(schema, example && { example }) },
-      ...problems([...codes, ...NEEDS_KEY]),
-    },
-  };
-}
-
-function probe(
-  operationId: string,
-  summary: string,
-  answers: Record<number, SchemaName>,
-): JsonObject {
-  const responses = Object.entries(answers).map(([status, schema]) => [
-    status,
-    { description: status === '200' ? 'Yes' : 'Not now', content: json(schema) },
-  ]);
-  return {
-    operationId,
-    tags: ['Health'],
-    summary,
-    security: [],
-    responses: Object.fromEntries(responses),
-  };
-}
-
-/** The problems that these codes make, one response per status. */
-function problems(codes: readonly ErrorCode[]): JsonObject {
-  const byStatus = new Map<number, ErrorCode[]>();
-  for (const code of codes) {
-    const entry = ERROR_CODES[code];
-    if (!('status' in entry)) throw new Error(`${code} is never an HTTP answer`);
-    byStatus.set(entry.status, [...(byStatus.get(entry.status) ?? []), code]);
-  }
-  return Object.fromEntries([...byStatus].map(([status, of]) => [status, problem(status, of)]));
-}
-
-function problem(status: number, codes: readonly ErrorCode[]): JsonObject {
-  const examples = codes.map((code) => {
-    const { title } = ERROR_CODES[code];
-    const type = `urn:hammerline:error:${code}`;
-    return [code, { value: { type, title, status, detail: title, code } }];
-  });
-  return {
-    description: codes.map((code) => `\`${code}\`: ${ERROR_CODES[code].title}.`).join(' '),
-    ...(status === 401 && { headers: { 'WWW-Authenticate': header('`Bearer`') } }),
-    ...(status === 503 && { headers: { 'Retry-After': header('Seconds to wait.') } }),
-    content: {
-      'application/problem+json': {
-        schema: refTo('Problem'),
-        examples: Object.fromEntries(examples),
-      },
-    },
-  };
-}
-
-function json(schema: SchemaName, more: object | undefined = {}): JsonObject {
-  return { 'application/json': { schema: refTo(schema), ...more } };
-}
-
-function header(description: string): JsonObject {
-  return { description, schema: { type: 'string' } };
-}
-
-function requestHeader(name: string, schema: JsonObject, description: string): JsonObject {
-  return { name, in: 'header', required: false, description, schema };
 }

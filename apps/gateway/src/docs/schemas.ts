@@ -1,8 +1,12 @@
 import {
+  ApprovalRequest,
   Call,
   EFFECTS,
   ERROR_CODES,
   Message,
+  OutcomeRequest,
+  ReplayReport,
+  ReplayRequest,
   Run,
   RunEvent,
   RunPage,
@@ -58,6 +62,7 @@ const Liveness = z.object({ live: z.literal(true) });
 const Readiness = z.object({
   ready: z.boolean(),
   checks: z.record(z.string(), z.enum(['ok', 'failed'])),
+  refusing: z.string().optional().meta({ description: 'Why no run is accepted now (503).' }),
 });
 
 /** The codes that the gateway answers with; the others appear only on runs and calls. */
@@ -93,6 +98,10 @@ export const SCHEMAS = {
   RunPage,
   RunEvent,
   Call,
+  ApprovalRequest,
+  OutcomeRequest,
+  ReplayRequest,
+  ReplayReport,
   ErrorRecord: Call.shape.error.unwrap(),
   Toolset,
   ToolsetList,

@@ -1,4 +1,10 @@
-import { ERROR_CODES, type CallState, type ErrorCode, type RunState } from '#libs/contracts';
+import {
+  ERROR_CODES,
+  type CallState,
+  type ErrorCode,
+  type RunOutcome,
+  type RunState,
+} from '#libs/contracts';
 import { html, type Html } from './html.js';
 
 /** Text longer than this is cut on a page; the API has all of it. */
@@ -40,6 +46,13 @@ export function errorTitle(code: ErrorCode): string {
   return Object.hasOwn(ERROR_CODES, code) ? ERROR_CODES[code].title : 'It failed';
 }
 
+/** What a run came to, where that is not its calls. */
+export function outcomeText(outcome: RunOutcome | undefined): string {
+  if (outcome === 'irrelevant') return 'irrelevant: no tool fits';
+  if (outcome === 'needs_input') return 'needs input';
+  return outcome ?? '–';
+}
+
 type Tone = 'good' | 'bad' | 'warn' | 'busy' | 'calm';
 
 /** A sign besides the colour: colour alone must never tell success from failure. */
@@ -57,7 +70,7 @@ const STATES: Record<RunState | CallState, [tone: Tone, sign: string]> = {
   denied: ['warn', '⊘'],
   cancelled: ['calm', '–'],
   expired: ['bad', '✕'],
-  awaiting_approval: ['calm', '?'],
+  awaiting_approval: ['warn', '?'],
   outcome_unknown: ['bad', '?'],
 };
 

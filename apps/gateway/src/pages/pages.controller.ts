@@ -2,6 +2,7 @@ import { listRuns, readEvents, readRun, readRunSpans, type Runs } from '#libs/ru
 import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { validate as isUuid } from 'uuid';
+import { ListQuery } from '../list-query.js';
 import { RUNS } from '../tokens.js';
 import { html } from './html.js';
 import { PAGE_POLICY, renderMessage } from './layout.js';
@@ -9,6 +10,7 @@ import { renderRun } from './run-page.js';
 import { renderRuns } from './runs-page.js';
 
 const RUNS_PER_PAGE = 25;
+const PageQuery = ListQuery.pick({ cursor: true, state: true });
 
 /** What a browser shows: the latest runs, and one run. */
 @Controller()
@@ -18,10 +20,12 @@ export class PagesController {
   @Get()
   async index(
     @Query('cursor') cursor: unknown,
+    @Query('state') state: unknown,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    if (cursor !== undefined && !isUuid(cursor)) {
+    const read = PageQuery.safeParse({ cursor, state });
+    if (!read.success) {
       const content = html`<p>
         This link names no page of runs. <a href="/">See the latest runs</a>
       </p>`;
@@ -30,9 +34,12 @@ export class PagesController {
     }
     const page = await listRuns(this.runs.pool, request.tenantId, {
       limit: RUNS_PER_PAGE,
-      before: cursor as string | undefined,
+      before: read.data.cursor,
+      filter: { state: read.data.state },
     });
-    sendPage(reply, 200, renderRuns(page, { now: Date.now(), first: cursor === undefined }));
+    const chosen = read.data.state?.join();
+    const first = cursor === undefined;
+    sendPage(reply, 200, renderRuns(page, { now: Date.now(), first, state: chosen }));
   }
 
   @Get('runs/:id')

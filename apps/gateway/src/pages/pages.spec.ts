@@ -23,7 +23,9 @@ function aRun(more: Partial<Run> = {}): Run {
     confidence: 0.5,
     calls: [aCall()],
     traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
+    priority: 0,
     createdAt: '2026-11-22T09:59:00.000Z',
+    deadline: '2026-11-23T09:59:00.000Z',
     endedAt: '2026-11-22T09:59:01.500Z',
     ...more,
   };
@@ -37,6 +39,7 @@ function aCall(more: Partial<Call> = {}): Call {
     effect: 'once',
     state: 'succeeded',
     attempt: 1,
+    turn: 1,
     result: { id: 'm-1' },
     ...more,
   };
@@ -145,6 +148,44 @@ describe('the pages', () => {
     expect(pageOf(justEnded)).toContain('EventSource');
   });
 
+  it('say what a waiting call needs from a person, and nothing once its run is over', () => {
+    const waiting = aCall({ state: 'awaiting_approval', argumentsHash: 'abc', result: undefined });
+    const unknown = aCall({ id: 'c2', state: 'outcome_unknown', result: undefined });
+    const run = aRun({ state: 'executing', calls: [waiting, unknown], endedAt: undefined });
+    const page = pageOf(run);
+    for (const word of ['approve', 'deny']) {
+      expect(page).toContain(`hammerline runs ${word} ${run.id} c1 --hash abc`);
+    }
+    expect(page).toContain(`hammerline runs decide ${run.id} c2 succeeded`);
+    expect(pageOf({ ...run, state: 'cancelled' })).not.toContain('hammerline runs');
+  });
+
+  it('show the answer, what is missing, the deadline and what a run replays', () => {
+    const page = pageOf(
+      aRun({
+        state: 'succeeded',
+        outcome: 'needs_input',
+        answer: `To whom? ${HOSTILE}`,
+        missing: { tool: 'send_message', parameters: ['recipient'] },
+        replayOf: 'r0',
+      }),
+    );
+    expect(page).toContain('To whom? ');
+    expect(page).not.toContain(HOSTILE);
+    expect(page).toMatch(/<code>send_message<\/code> needs recipient/);
+    expect(page).toContain('href="/runs/r0"');
+    expect(page).not.toContain('Deadline');
+    expect(pageOf(aRun({ state: 'queued', endedAt: undefined }))).toContain('2026-11-23 09:59');
+  });
+
+  it.each(['cancelled', 'expired'] as const)('do not follow a run that is %s', (state) => {
+    expect(pageOf(aRun({ state }))).not.toContain('EventSource');
+  });
+
+  it.each(['cancelling', 'expiring'] as const)('follow a run that is %s', (state) => {
+    expect(pageOf(aRun({ state, endedAt: undefined }))).toContain('EventSource');
+  });
+
   it('tell a failure in words', () => {
     const error = { code: 'outcome_unknown', message: 'Nobody can say.' } as const;
     const calls = [aCall({ state: 'outcome_unknown', error })];
@@ -196,6 +237,10 @@ describe('the pages', () => {
     expect(last).not.toContain('Older runs');
     expect(last).toContain('Latest runs');
     expect(renderRuns({ runs: [] }, { now: NOW, first: true })).toContain('No run yet');
+    const dead = { runs: [], next: 'next-id' };
+    const failed = renderRuns(dead, { now: NOW, first: true, state: 'failed,expired' });
+    expect(failed).toContain('href="/?state=failed%2Cexpired&amp;cursor=next-id"');
+    expect(failed).toContain('There are none here.');
   });
 
   it('ask for the key in a form', () => {

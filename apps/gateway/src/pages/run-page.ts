@@ -1,12 +1,15 @@
-import {
-  EVENT_TYPES,
-  TERMINAL_RUN_STATES,
-  type Call,
-  type Run,
-  type RunEvent,
-} from '#libs/contracts';
+import { EVENT_TYPES, TERMINAL_RUN_STATES, type Run, type RunEvent } from '#libs/contracts';
 import type { StoredSpan } from '#libs/runs';
-import { cut, duration, errorTitle, percent, prettyJson, stateBadge } from './format.js';
+import { callCard } from './call-card.js';
+import {
+  cut,
+  duration,
+  errorTitle,
+  outcomeText,
+  percent,
+  prettyJson,
+  stateBadge,
+} from './format.js';
 import { html, type Content, type Html } from './html.js';
 import { renderPage } from './layout.js';
 import { renderWaterfall } from './waterfall.js';
@@ -32,7 +35,7 @@ export function renderRun(
     <h1 class="query-text">${cut(run.query)}</h1>
     <p>${stateBadge(run.state)}${!ended && html` <span class="live small soft">live</span>`}</p>
     ${run.error && banner(run.error)} ${run.state === 'queued' && delay(details.events.at(-1))}
-    ${facts(run)}
+    ${facts(run)} ${reply(run)}
     <h2>Calls</h2>
     ${calls(run, ended)}
     <h2>Waterfall</h2>
@@ -56,11 +59,26 @@ function delay(last: RunEvent | undefined): Content {
   return html`<p class="card pad soft">Waiting for the model: ${cut(message)}</p>`;
 }
 
+/** What the model says at the end. */
+function reply({ answer, missing }: Run): Content {
+  if (answer === undefined) return false;
+  const lacks =
+    missing &&
+    html`<p class="soft">
+      <code>${cut(missing.tool, 200)}</code> needs ${cut(missing.parameters.join(', '), 500)}.
+    </p>`;
+  return html`<h2>Answer</h2>
+    <div class="card pad">
+      <p class="query-text">${cut(answer)}</p>
+      ${lacks}
+    </div>`;
+}
+
 function facts(run: Run): Html {
   const took =
     run.endedAt !== undefined && duration(Date.parse(run.endedAt) - Date.parse(run.createdAt));
   const known: [name: string, value: Content, style?: string][] = [
-    ['Outcome', run.outcome === 'irrelevant' ? 'irrelevant: no tool fits' : (run.outcome ?? '–')],
+    ['Outcome', outcomeText(run.outcome)],
     ['Mode', run.mode],
     ['Toolset', run.toolset],
     ['Model', run.model ?? '–'],
@@ -69,10 +87,20 @@ function facts(run: Run): Html {
       'Accepted',
       html`<time class="num" datetime="${run.createdAt}">${clock(run.createdAt)}</time>`,
     ],
-    ['Took', took === false ? '–' : html`<span class="num">${took}</span>`],
+    took === false
+      ? [
+          'Deadline',
+          html`<time class="num" datetime="${run.deadline}">${clock(run.deadline)}</time>`,
+        ]
+      : ['Took', html`<span class="num">${took}</span>`],
     ['Run', html`<code>${run.id}</code>`, 'id'],
     ['Trace', html`<code>${run.traceId}</code>`, 'id'],
   ];
+  if (run.priority !== 0) known.push(['Priority', run.priority]);
+  if (run.replayOf !== undefined) {
+    const first = html`<a href="/runs/${run.replayOf}"><code>${run.replayOf}</code></a>`;
+    known.push(['Replay of', first, 'id']);
+  }
   return html`<dl class="facts card pad">
     ${known.map(
       ([name, value, style]) =>
@@ -85,42 +113,15 @@ function facts(run: Run): Html {
 }
 
 function calls(run: Run, ended: boolean): Content {
-  if (run.calls.length > 0) return run.calls.map(callCard);
+  if (run.calls.length > 0) return run.calls.map((call) => callCard(call, run, ended));
   if (run.outcome === 'irrelevant') {
     return html`<p class="card pad soft">
       None: the model found no tool that fits, which is a right answer too.
     </p>`;
   }
   return html`<p class="card pad soft">
-    ${ended ? 'None: no turn was resolved.' : 'Not resolved yet.'}
+    ${!ended ? 'Not resolved yet.' : run.outcome ? 'None.' : 'None: no turn was resolved.'}
   </p>`;
-}
-
-function callCard(call: Call): Html {
-  const bad = call.error !== undefined;
-  return html`<article class="card pad call${bad && ' bad'}">
-    <header>
-      <h3><code>${cut(call.name, 200)}</code></h3>
-      ${stateBadge(call.state)}
-      <span class="badge">effect: ${call.effect}</span
-      >${call.attempt > 1 && html` <span class="badge warn">attempt ${call.attempt}</span>`}
-    </header>
-    ${call.error && html`<p class="fault"><strong>${errorTitle(call.error.code)}</strong> <code>${call.error.code}</code>: ${cut(call.error.message)}</p>`}
-    <div class="pair">
-      <div>
-        <p class="label">Arguments</p>
-        <pre tabindex="0">${prettyJson(call.arguments)}</pre>
-      </div>
-      ${
-        call.result !== undefined &&
-        html`<div>
-          <p class="label">Result</p>
-          <pre tabindex="0">${prettyJson(call.result)}</pre>
-        </div>`
-      }
-    </div>
-    <p class="label">Call <code>${call.id}</code></p>
-  </article> `;
 }
 
 function eventTable(events: readonly RunEvent[]): Html {

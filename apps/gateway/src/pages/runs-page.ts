@@ -1,18 +1,29 @@
-import type { Call, Run, RunPage } from '#libs/contracts';
-import { age, cut, percent, stateBadge } from './format.js';
+import { DEAD_LETTERS, type Call, type Run, type RunPage } from '#libs/contracts';
+import { age, cut, outcomeText, percent, stateBadge } from './format.js';
 import { html, type Content, type Html } from './html.js';
 import { renderPage } from './layout.js';
 
-/** The latest runs, or a later page of them. @param now Unix milliseconds */
-export function renderRuns(page: RunPage, options: { now: number; first: boolean }): string {
-  const older =
-    page.next !== undefined && html`<a href="/?cursor=${page.next}" rel="next">Older runs →</a>`;
+/** Those that did not do what they were asked for. */
+const DEAD_LETTERS_PATH = `/?state=${DEAD_LETTERS.join()}`;
+
+/** The latest runs, or a later page of them. @param options.now Unix milliseconds; `state`: what they were chosen by */
+export function renderRuns(
+  page: RunPage,
+  options: { now: number; first: boolean; state?: string | undefined },
+): string {
+  const { now, first, state } = options;
+  const start = state === undefined ? '/' : `/?state=${encodeURIComponent(state)}`;
+  const more = new URLSearchParams({ ...(state && { state }), cursor: page.next ?? '' });
+  const older = page.next !== undefined && html`<a href="/?${more.toString()}" rel="next">Older runs →</a>`;
   return renderPage(
     'Runs',
     html`<h1>Runs</h1>
-      ${page.runs.length > 0 ? table(page.runs, options.now) : nothing(options.first)}
+      <nav class="pages" aria-label="Which runs">
+        <a href="/">All</a> <a href="${DEAD_LETTERS_PATH}">Failed or expired</a>
+      </nav>
+      ${page.runs.length > 0 ? table(page.runs, now) : nothing(first && state === undefined)}
       <nav class="pages" aria-label="More runs">
-        ${!options.first && html`<a href="/">← Latest runs</a>`}${older}
+        ${!first && html`<a href="${start}">← Latest runs</a>`}${older}
       </nav>`,
   );
 }
@@ -63,9 +74,7 @@ function row(run: Run, now: number): Html {
 }
 
 function outcomeOf(run: Run): Content {
-  if (run.outcome === undefined) return '–';
-  if (run.outcome === 'irrelevant') return 'irrelevant: no tool fits';
-  return callNames(run.calls);
+  return run.outcome === 'calls' ? callNames(run.calls) : outcomeText(run.outcome);
 }
 
 /** Names of the calls, with how often each was chosen. */
@@ -84,7 +93,7 @@ function modelOf(run: Run): Content {
 }
 
 function nothing(first: boolean): Html {
-  if (!first) return html`<p class="card pad">There are no older runs.</p>`;
+  if (!first) return html`<p class="card pad">There are none here.</p>`;
   return html`<div class="card pad">
     <p>No run yet. Ask for one:</p>
     <pre>

@@ -151,6 +151,34 @@ describe('at the model', () => {
   });
 });
 
+describe('a request that was given up', () => {
+  it('ends at the model, and says nothing of it', async () => {
+    const halts = Array.from({ length: 5 }, () => new AbortController());
+    limit.current = 5;
+    const asked = halts.map(({ signal }) => ask(signal));
+    await vi.advanceTimersByTimeAsync(0);
+    const cancelled = new HammerlineError('cancelled', 'its run was cancelled');
+    for (const halt of halts) halt.abort(cancelled);
+    for (const { done } of asked) await done;
+    expect(asked.map(({ came }) => came)).toEqual(halts.map(() => cancelled));
+    expect(model.asked.every(({ request }) => request.signal.aborted)).toBe(true);
+    expect([limit.samples, limit.refusals, feed.isOpen]).toEqual([[], 0, true]);
+  });
+
+  it('leaves nothing that listens to what outlives it', async () => {
+    const { signal } = new AbortController();
+    const listeners = vi.spyOn(signal, 'removeEventListener');
+    const added = vi.spyOn(signal, 'addEventListener');
+    const asked = ask(signal);
+    await vi.advanceTimersByTimeAsync(0);
+    // The fake model listens to the signal that it was given, which must be another.
+    model.asked[0]?.answer();
+    await asked.done;
+    expect(listeners).toHaveBeenCalledTimes(added.mock.calls.length);
+    expect(added).toHaveBeenCalled();
+  });
+});
+
 describe('the consumer', () => {
   it('takes a quarter more turns than the limit says, at least one more', async () => {
     expect(consumer.concurrency).toBe(3);
@@ -258,7 +286,7 @@ it('sends nothing more once it stops: what waits is handed back, what was sent i
 });
 
 it('gives what is at the model fifteen seconds when it stops, and then ends it to be handed back', async () => {
-  const asked = ask(feed.leaving);
+  const asked = ask();
   await vi.advanceTimersByTimeAsync(0);
   await feed.stop();
   await vi.advanceTimersByTimeAsync(14_999);

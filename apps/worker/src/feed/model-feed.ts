@@ -27,6 +27,7 @@ export class ModelFeed implements Model {
   readonly #model: Model;
   readonly #limit: Limit;
   readonly #log: Logger;
+  readonly #leaveWithinMs: number;
   readonly #breaker: Breaker;
   readonly #waiting = new Set<Waiting>();
   #consumer: Consumer | undefined;
@@ -36,10 +37,13 @@ export class ModelFeed implements Model {
   readonly #leaving = new AbortController();
   #leaveTimer: NodeJS.Timeout | undefined;
 
-  constructor({ model, limit, log }: { model: Model; limit: Limit; log: Logger }) {
+  /** @param parts.leaveWithinMs after `stop`, what is at the model may take this long to end */
+  constructor(parts: { model: Model; limit: Limit; log: Logger; leaveWithinMs?: number }) {
+    const { model, limit, log, leaveWithinMs = LEAVE_WITHIN_MS } = parts;
     this.#model = model;
     this.#limit = limit;
     this.#log = log;
+    this.#leaveWithinMs = leaveWithinMs;
     this.#breaker = new Breaker({
       check: (signal) => model.check(signal),
       onOpened: (reason) => this.#onAway(reason),
@@ -65,9 +69,9 @@ export class ModelFeed implements Model {
     return this.#breaker.isClosed && !this.#isStopped;
   }
 
-  /** Ends what is still at the model when the worker must go, with the reason to hand it back. */
-  get leaving(): AbortSignal {
-    return this.#leaving.signal;
+  /** Whether it sends nothing more: the worker goes. */
+  get isStopped(): boolean {
+    return this.#isStopped;
   }
 
   /** Turns that a worker should have in work. */
@@ -90,8 +94,8 @@ export class ModelFeed implements Model {
 
   /**
    * Answers as the model does, once there is a place at it; `signal` also ends the waiting. Throws `model_unavailable`,
-   * too, where the model goes away or `stop` comes before the request was sent, and `model_failed` where an answer takes
-   * three minutes, which count from when it was sent.
+   * too, where the model goes away or `stop` comes before the request was sent, or where an answer does not end in time
+   * after `stop`; and `model_failed` where an answer takes three minutes, which count from when it was sent.
    */
   async generate(request: GenerateRequest): Promise<Generation> {
     await this.#enter(request.signal);
@@ -100,10 +104,11 @@ export class ModelFeed implements Model {
     const sentAt = performance.now();
     // Not AbortSignal.any: what listens to one lives as long as its sources, and `leaving` lives as long as the worker.
     const ending = new AbortController();
-    const end = (): void => ending.abort(request.signal.reason);
+    const sources = [request.signal, this.#leaving.signal];
+    const end = (): void => ending.abort(sources.find(({ aborted }) => aborted)?.reason);
     const timer = setTimeout(() => ending.abort(hangs()), ANSWER_WITHIN_MS);
-    request.signal.addEventListener('abort', end);
-    if (request.signal.aborted) end();
+    for (const source of sources) source.addEventListener('abort', end);
+    if (sources.some(({ aborted }) => aborted)) end();
     try {
       const generation = await this.#model.generate({ ...request, signal: ending.signal });
       this.#breaker.succeeded();
@@ -120,17 +125,17 @@ export class ModelFeed implements Model {
       throw error;
     } finally {
       clearTimeout(timer);
-      request.signal.removeEventListener('abort', end);
+      for (const source of sources) source.removeEventListener('abort', end);
       this.#inFlight -= 1;
       this.#admit();
     }
   }
 
-  /** Sends nothing more: what waits for a place is refused, what was sent goes on, until `leaving` ends it. */
+  /** Sends nothing more: what waits for a place is refused, what was sent goes on for a while and is then ended. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     const reason = new HammerlineError('model_unavailable', 'the worker that had taken it stops');
-    this.#leaveTimer ??= setTimeout(() => this.#leaving.abort(reason), LEAVE_WITHIN_MS).unref();
+    this.#leaveTimer ??= setTimeout(() => this.#leaving.abort(reason), this.#leaveWithinMs).unref();
     this.#refuse(reason);
     await this.#breaker.stop();
   }

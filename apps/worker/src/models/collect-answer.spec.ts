@@ -16,7 +16,7 @@ async function collect(pieces: Partial<Piece>[], options: Partial<CollectOptions
   const answer = await collectAnswer(arriving(), {
     maxTokens: 8,
     contextTokens: 4096,
-    isGuided: true,
+    isUnguidedList: false,
     prompt: { prefix: [], suffix: [{ text: '12345678', control: false }] },
     server: 'it',
     ...options,
@@ -84,14 +84,14 @@ describe('collectAnswer', () => {
     expect(answer.text).toBe('<|im_end|>');
   });
 
-  it('ends an answer that nothing guides where its list is complete', async () => {
+  it('ends a list of calls that nothing guides where it is complete', async () => {
     const pieces = [{ text: LIST.slice(0, 9) }, { text: `${LIST.slice(9)} Or` }, { text: ' so' }];
-    const free = await collect(pieces, { isGuided: false });
+    const free = await collect(pieces, { isUnguidedList: true });
     expect(free).toMatchObject({ text: LIST, finishReason: 'stop', taken: 2 });
     // By the length of the prompt, as the server had no time to tell.
     expect(free.usage).toEqual({ inputTokens: 2, outputTokens: 0 });
-    const guided = await collect([...pieces, { finishReason: 'stop' }]);
-    expect(guided).toMatchObject({ text: `${LIST} Or so`, taken: 4 });
+    const other = await collect([...pieces, { finishReason: 'stop' }]);
+    expect(other).toMatchObject({ text: `${LIST} Or so`, taken: 4 });
   });
 
   it.each([

@@ -14,8 +14,8 @@ export interface CollectOptions {
   readonly maxTokens: number;
   /** What prompt and answer may take together. */
   readonly contextTokens: number;
-  /** Guided decoding ends the answer by itself. Without it, reading ends where a list of calls is complete. */
-  readonly isGuided: boolean;
+  /** Reading ends where a list of calls is complete: nothing else ends it that is wanted and not guided. */
+  readonly isUnguidedList: boolean;
   /** Its tokens are estimated where the server does not tell them. */
   readonly prompt: Prompt;
   /** Of the server, for messages. */
@@ -30,7 +30,7 @@ export interface CollectOptions {
  */
 export async function collectAnswer(
   pieces: AsyncIterable<Piece>,
-  { maxTokens, contextTokens, isGuided, prompt, server }: CollectOptions,
+  { maxTokens, contextTokens, isUnguidedList, prompt, server }: CollectOptions,
 ): Promise<Generation> {
   const asked = performance.now();
   const list = new CallStream();
@@ -42,13 +42,13 @@ export async function collectAnswer(
   let output: number | undefined;
   for await (const piece of pieces) {
     if (piece.text !== '' || piece.tokens.length > 0) firstTokenMs ??= performance.now() - asked;
-    const taken = isGuided ? piece.text : untilComplete(list, piece.text);
+    const taken = isUnguidedList ? untilComplete(list, piece.text) : piece.text;
     text += taken;
     tokens.push(...piece.tokens);
     input = piece.inputTokens ?? input;
     output = piece.outputTokens ?? output;
     finishReason = piece.finishReason ?? finishReason;
-    if (!isGuided && list.isComplete) {
+    if (isUnguidedList && list.isComplete) {
       finishReason = 'stop';
       break;
     }

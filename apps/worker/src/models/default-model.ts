@@ -26,6 +26,8 @@ export const defaultModel = {
     // These two were measured: docs/decisions/0001-embedded-model.md. It was trained on masked names, but masking still
     // costs it right answers.
     maskTrained: false,
+    // Its adapter was trained on lists of calls alone.
+    chat: false,
     confidenceThreshold: 0.85,
   } satisfies ModelCard,
   /** In the Python wheel `package`, beside its code; not in this repository. */

@@ -87,7 +87,12 @@ describe('openModel', () => {
     const OPENAI_BASE_URL = 'http://no-such-host.invalid/v1';
     const MODEL = 'MadeAgents/Hammer2.1-7b';
     const openai = await openModel(config({ RUNTIME: 'openai', OPENAI_BASE_URL, MODEL }));
-    expect(openai.card).toMatchObject({ name: MODEL, flavour: 'bfcl-2.1', confidenceThreshold: 1 });
+    expect(openai.card).toMatchObject({
+      name: MODEL,
+      flavour: 'bfcl-2.1',
+      chat: true,
+      confidenceThreshold: 1,
+    });
     await openai.close();
   });
 

@@ -136,7 +136,13 @@ function hammerCard(name: string): ModelCard {
       `is not set, and MODEL=${name} is no Hammer model by its name: name a file that says how it is asked (docs/models.md)`,
     );
   }
-  return ModelCard.parse({ name, flavour, contextTokens: HAMMER_CONTEXT, maskTrained: true });
+  return ModelCard.parse({
+    name,
+    flavour,
+    contextTokens: HAMMER_CONTEXT,
+    maskTrained: true,
+    chat: true,
+  });
 }
 
 function invalid(variable: string, fault: string): HammerlineError {

@@ -19,6 +19,7 @@ const card = {
   contextTokens: 4096,
   stop: ['<|im_end|>'],
   maskTrained: false,
+  chat: false,
   confidenceThreshold: 1,
 };
 const LIST = '[{"name": "f", "arguments": {}}]';
@@ -258,6 +259,18 @@ describe('answers', () => {
     );
     expect(await opened.generate(question)).toMatchObject({ text: LIST, finishReason: 'stop' });
     await left;
+  });
+
+  it('reads words to their end, whatever list is in them', async () => {
+    const opened = await checked(
+      (_, response) => {
+        send(response, say(LIST), say(' is a call.', 'stop'), '[DONE]');
+        response.end();
+      },
+      { guidedDecoding: 'off' },
+    );
+    const words = await opened.generate({ ...question, constraint: undefined });
+    expect(words.text).toBe(`${LIST} is a call.`);
   });
 
   it('closes the connection of a question that is given up', async () => {

@@ -120,18 +120,17 @@ export class ServedModel implements Model {
   }
 
   async #try(card: ModelCard, guidance: Guidance, signal: AbortSignal): Promise<void> {
-    const isGuided = guidance !== 'off';
     const { text } = await this.#ask(
       {
         prompt: CHECK_PROMPT,
-        constraint: isGuided ? CHECK_CONSTRAINT : undefined,
+        constraint: CHECK_CONSTRAINT,
         maxTokens: CHECK_TOKENS,
         signal,
       },
       card,
       guidance,
     );
-    if (!isGuided || /^\[\s*\]$/.test(text.trim())) return;
+    if (guidance === 'off' || /^\[\s*\]$/.test(text.trim())) return;
     throw new HammerlineError(
       'model_refused',
       `${this.#server.name} pays no heed to ${guidance}: allowed to say [] alone, it said ${JSON.stringify(text)}; ` +
@@ -149,7 +148,7 @@ export class ServedModel implements Model {
     return collectAnswer(this.#server.answer(question), {
       maxTokens,
       contextTokens,
-      isGuided: given !== undefined,
+      isUnguidedList: constraint !== undefined && given === undefined,
       prompt,
       server: this.#server.name,
     });

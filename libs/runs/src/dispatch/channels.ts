@@ -16,3 +16,17 @@ export interface RunChange {
 export function shardChannel(runId: string): string {
   return `hammerline:runs:${parseInt(runId.slice(-2), 16) % SHARDS}`;
 }
+
+/** Whether an item of a shard's message is one that this version can read. */
+export function isRunChange(item: unknown): item is RunChange {
+  return (
+    typeof item === 'object' &&
+    item !== null &&
+    'runId' in item &&
+    typeof item.runId === 'string' &&
+    'version' in item &&
+    typeof item.version === 'number' &&
+    'isOver' in item &&
+    typeof item.isOver === 'boolean'
+  );
+}

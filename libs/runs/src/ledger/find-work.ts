@@ -24,7 +24,8 @@ export interface ReadyPage {
   cursor: string | undefined;
 }
 
-const WORK = `json_build_object(
+/** SQL: what run `r`, or its call `c` where there is one, is to be offered as. */
+export const WORK = `json_build_object(
   'tenantId', r.tenant_id, 'priority', r.priority, 'turn', r.turn, 'cost', r.cost,
   'deadlineAtMs', round(extract(epoch FROM r.deadline_at) * 1000),
   'hint', CASE WHEN c.id IS NULL

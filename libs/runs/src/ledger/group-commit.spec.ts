@@ -1,66 +1,129 @@
-import { expect, it } from 'vitest';
-import { ClaimBatcher } from './claim-batcher.js';
-import type { ClaimedTurn, TurnClaim } from './claim-turns.js';
+import { describe, expect, it } from 'vitest';
+import { GroupCommit } from './group-commit.js';
 
-/** A ledger that answers a batch when the test says so, and grants every claim. */
-function scripted(): {
-  batches: string[][];
-  answer: (error?: Error) => Promise<void>;
-  batcher: ClaimBatcher;
-} {
+interface Item {
+  key: string;
+  value?: string;
+}
+
+/** A ledger that takes a batch when the test says so, unless it finds poison in it. */
+function scripted({ maxBatch = 100, maxWaiting = 100 } = {}) {
   const batches: string[][] = [];
-  let settle: ((error?: Error) => void) | undefined;
-  const batcher = new ClaimBatcher((claims) => {
-    batches.push(claims.map(({ token }) => token));
-    return new Promise((resolve, reject) => {
-      settle = (error) => {
-        const granted = new Map(claims.map((claim) => [claim.runId, { run: claim } as never]));
-        if (error) reject(error);
-        else resolve(granted);
-      };
-    });
+  let answer: ((error?: Error) => void) | undefined;
+  const commits = new GroupCommit<Item, string>({
+    send: (items) => {
+      const values = items.map(({ key, value = key }) => value);
+      batches.push(values);
+      return new Promise((resolve, reject) => {
+        answer = (error) => {
+          if (error) reject(error);
+          else if (values.includes('poison')) reject(new Error('refused'));
+          else resolve(values.map((value) => `${value}, committed`));
+        };
+      });
+    },
+    keyOf: ({ key }) => key,
+    maxBatch,
+    maxWaiting,
   });
-  const answer = async (error?: Error): Promise<void> => {
-    settle?.(error);
+  const take = async (error?: Error): Promise<void> => {
+    answer?.(error);
     // All that follows from it has then happened.
     await new Promise(setImmediate);
   };
-  return { batches, batcher, answer };
+  const submit = (key: string, value = key): Promise<string> =>
+    commits.submit({ key, value }).catch((error: Error) => error.message);
+  return { batches, take, submit };
 }
 
-const claim = (runId: string, token = runId): TurnClaim => ({ runId, token, holder: 'h' });
-const tokenOf = (turn: ClaimedTurn | undefined): unknown => turn?.run.token;
+describe('a group commit', () => {
+  it('sends what comes alone at once, and together what comes meanwhile, each with its own answer', async () => {
+    const { batches, take, submit } = scripted();
+    const answers = ['a', 'b', 'c'].map((key) => submit(key));
+    expect(batches).toEqual([['a']]);
+    await take();
+    expect(await answers[0]).toBe('a, committed');
+    expect(batches).toEqual([['a'], ['b', 'c']]);
+    await take();
+    expect(await Promise.all(answers)).toEqual(['a', 'b', 'c'].map((key) => `${key}, committed`));
+  });
 
-it('sends the first claim at once and those that come meanwhile together', async () => {
-  const { batches, batcher, answer } = scripted();
-  const claims = ['a', 'b', 'c'].map((id) => batcher.claim(claim(id)));
-  expect(batches).toEqual([['a']]);
-  await answer();
-  expect(tokenOf(await claims[0])).toBe('a');
-  expect(batches).toEqual([['a'], ['b', 'c']]);
-  await answer();
-  expect((await Promise.all(claims)).map(tokenOf)).toEqual(['a', 'b', 'c']);
-});
+  it('orders a batch by key, and gives the answers to whom they belong', async () => {
+    const { batches, take, submit } = scripted();
+    const first = submit('first');
+    const answers = ['c', 'a', 'b'].map((key) => submit(key));
+    await take();
+    await take();
+    expect(batches[1]).toEqual(['a', 'b', 'c']);
+    expect(await Promise.all([first, ...answers])).toEqual(
+      ['first', 'c', 'a', 'b'].map((key) => `${key}, committed`),
+    );
+  });
 
-it('asks for a run once in a statement: a second claim of it goes after the first', async () => {
-  const { batches, batcher, answer } = scripted();
-  const first = batcher.claim(claim('x'));
-  const twice = [batcher.claim(claim('a', 'one')), batcher.claim(claim('a', 'two'))];
-  await answer();
-  await first;
-  await answer();
-  expect(tokenOf(await twice[0])).toBe('one');
-  await answer();
-  expect(tokenOf(await twice[1])).toBe('two');
-  expect(batches).toEqual([['x'], ['one'], ['two']]);
-});
+  it('has a key once in a batch: what comes for it later goes later, in its order', async () => {
+    const { batches, take, submit } = scripted();
+    const answers = [submit('x'), submit('a', 'one'), submit('a', 'two'), submit('b')];
+    await take();
+    await take();
+    await take();
+    expect(batches).toEqual([['x'], ['one', 'b'], ['two']]);
+    expect(await answers[2]).toBe('two, committed');
+  });
 
-it('goes on after a batch that failed, which fails its claims alone', async () => {
-  const { batcher, answer } = scripted();
-  const broken = batcher.claim(claim('a')).catch((error: Error) => error.message);
-  const next = batcher.claim(claim('b'));
-  await answer(new Error('refused'));
-  expect(await broken).toBe('refused');
-  await answer();
-  expect(tokenOf(await next)).toBe('b');
+  it('sends no more at once than a batch holds', async () => {
+    const { batches, take, submit } = scripted({ maxBatch: 2 });
+    const answers = ['a', 'b', 'c', 'd'].map((key) => submit(key));
+    await take();
+    await take();
+    await take();
+    expect(batches).toEqual([['a'], ['b', 'c'], ['d']]);
+    expect(await answers[3]).toBe('d, committed');
+  });
+
+  it('finds the items that are refused by halving; their neighbours are committed, what came after too', async () => {
+    const { batches, take, submit } = scripted();
+    const first = submit('0');
+    const answers = ['a', 'b', 'c', 'd', 'e'].map((key) =>
+      submit(key, key === 'b' || key === 'e' ? 'poison' : key),
+    );
+    for (let takes = 0; takes < 10; takes += 1) await take();
+    expect(await Promise.all([first, ...answers])).toEqual([
+      '0, committed',
+      'a, committed',
+      'refused',
+      'c, committed',
+      'd, committed',
+      'refused',
+    ]);
+    expect(batches.slice(1, 4)).toEqual([
+      ['a', 'poison', 'c', 'd', 'poison'],
+      ['a', 'poison', 'c'],
+      ['a', 'poison'],
+    ]);
+    const next = submit('f');
+    await take();
+    expect(await next).toBe('f, committed');
+  });
+
+  it('fails a whole batch where the ledger is away, and sends nothing again by itself', async () => {
+    const { batches, take, submit } = scripted();
+    const answers = ['a', 'b', 'c'].map((key) => submit(key));
+    await take();
+    await take(Object.assign(new Error('gone'), { code: 'ECONNREFUSED' }));
+    expect(await Promise.all(answers)).toEqual(['a, committed', 'gone', 'gone']);
+    expect(batches).toHaveLength(2);
+  });
+
+  it('lets only so many wait; one more is refused at once, and others come in when some have gone', async () => {
+    const { take, submit } = scripted({ maxWaiting: 2 });
+    const answers = ['a', 'b', 'c'].map((key) => submit(key));
+    expect(await submit('d')).toMatch(/^More waits/);
+    await take();
+    const later = submit('e');
+    await take();
+    await take();
+    expect(await Promise.all([...answers, later])).toEqual(
+      ['a', 'b', 'c', 'e'].map((key) => `${key}, committed`),
+    );
+  });
 });

@@ -1,7 +1,11 @@
-import type { Call, Run, RunEvent, RunPage } from '#libs/contracts';
+import type { Call, Run, RunEvent, RunFilter, RunPage } from '#libs/contracts';
 import { traceIdOf } from '#libs/telemetry';
 import type { Pool } from '../ledger/pool.js';
-import type { Reply } from '../reducer/index.js';
+import { argumentsHash, type Reply } from '../reducer/index.js';
+import { fits, fitValues, idRange, newestOf } from './run-filter.js';
+
+/** Most runs that are looked at for one page of those that fit a filter. */
+const MAX_SIFTED = 5_000;
 
 type CallRow = Omit<Call, 'result' | 'error'> & { result?: unknown; error: Call['error'] | null };
 
@@ -48,19 +52,41 @@ export async function readRun(pool: Pool, tenantId: string, id: string): Promise
   return rows[0] && toRun(rows[0]);
 }
 
-/** A tenant's runs, newest first, without results. @param before id of the last run of the page before */
+/** Body of the toolset that a tenant's run was accepted with; undefined when there is no such run. */
+export async function readToolsetOf(pool: Pool, tenantId: string, id: string): Promise<unknown> {
+  const { rows } = await pool.query<{ body: unknown }>(
+    `SELECT t.body FROM runs r JOIN toolsets t ON t.hash = r.toolset_hash
+     WHERE r.tenant_id = $1 AND r.id = $2`,
+    [tenantId, id],
+  );
+  return rows[0]?.body;
+}
+
+/**
+ * A tenant's runs that fit, newest first, without results. With a filter a page looks at 5,000 runs at most: it may then
+ * hold fewer than `limit` of them, even none, and still have a `next`.
+ *
+ * @param page.before `next` of the page before
+ */
 export async function listRuns(
   pool: Pool,
   tenantId: string,
-  page: { limit: number; before?: string | undefined },
+  page: { limit: number; before?: string | undefined; filter?: RunFilter },
 ): Promise<RunPage> {
+  const { limit, before, filter = {} } = page;
+  const range = idRange(filter, before);
+  const isSifted = Object.values(filter).some((value) => value !== undefined);
+  const { from, below, isWhole } = isSifted
+    ? await newestOf(pool, tenantId, range, MAX_SIFTED)
+    : { ...range, isWhole: true };
   const { rows } = await pool.query<RunRow>(
-    `${selectRuns(false)} WHERE r.tenant_id = $1 AND ($2::uuid IS NULL OR r.id < $2) ORDER BY r.id DESC LIMIT $3`,
-    [tenantId, page.before ?? null, page.limit + 1],
+    `${selectRuns(false)} WHERE r.tenant_id = $1 AND r.id >= $2 AND r.id < $3 AND ${fits(5)}
+     ORDER BY r.id DESC LIMIT $4`,
+    [tenantId, from, below, limit + 1, ...fitValues(filter)],
   );
-  const runs = rows.slice(0, page.limit).map(toRun);
-  const last = runs.at(-1);
-  return { runs, ...(rows.length > page.limit && last && { next: last.id }) };
+  const runs = rows.slice(0, limit).map(toRun);
+  const next = rows.length > limit ? runs.at(-1)?.id : isWhole ? undefined : from;
+  return { runs, ...(next !== undefined && { next }) };
 }
 
 /** The events of a tenant's run after number `after`, in order; none when there is no such run. */
@@ -97,12 +123,14 @@ function payloadOf(
 ): Record<string, unknown> {
   if (type === 'turn.resolved') {
     return {
-      calls: calls.map((call) => ({
-        id: call.id,
-        name: call.name,
-        arguments: call.arguments,
-        effect: call.effect,
-      })),
+      calls: calls
+        .filter(({ turn }) => turn === data['turn'])
+        .map((call) => ({
+          id: call.id,
+          name: call.name,
+          arguments: call.arguments,
+          effect: call.effect,
+        })),
     };
   }
   if (type !== 'call.settled') return {};
@@ -127,6 +155,7 @@ function toRun(row: RunRow): Run {
     ...(row.reply?.missing && { missing: row.reply.missing }),
     calls: row.calls.map(({ result, error, ...call }) => ({
       ...call,
+      ...(call.state === 'awaiting_approval' && { argumentsHash: argumentsHash(call) }),
       ...(call.state === 'succeeded' && result !== undefined && { result }),
       ...(error && { error }),
     })),

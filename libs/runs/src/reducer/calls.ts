@@ -31,7 +31,10 @@ export function claimCall(run: RunRecord, input: Input<'call.claim'>): Step {
     case 'ready':
       return call.due ? start(run, call, input) : { refused: 'not_due' };
     case 'outcome_unknown':
-      return call.hasProbe ? again(run) : { refused: 'settled' };
+      // Its own claim, whose answer was lost, was given up meanwhile.
+      if (call.token === input.token) return { refused: 'fenced' };
+      if (!call.hasProbe) return { refused: 'settled' };
+      return call.due ? again(run) : { refused: 'not_due' };
     default:
       return { refused: 'settled' };
   }
@@ -51,6 +54,10 @@ export function abandonCall(run: RunRecord, input: Input<'call.claim'>): Step {
   const call = find(run, input);
   if (!call) return { refused: 'no_such_call' };
   if (call.state !== 'started') return { refused: 'ending' };
+  // Whoever asks for its own claim again had no answer, and has not made the call: it is not granted any more.
+  if (call.token === input.token) {
+    return settle(run, { ...call, token: null }, 'cancelled', run.error);
+  }
   if (call.held) return { refused: 'held' };
   return call.effect === 'once'
     ? becomeUnknown(run, call, abandoned())
@@ -122,8 +129,12 @@ export function keepEvidence(run: RunRecord, input: Input<'call.settle'>): Step 
   if (call.token !== input.token) return { refused: 'fenced' };
   if (call.state === result.state) return again(run);
   if (call.state !== 'outcome_unknown') return { refused: 'ended' };
+  // Its holder has told it already.
+  if (call.holder === null) return again(run);
   const { id: callId, name } = call;
-  return moved(run, [{ type: 'call.evidence', data: { callId, name, ...result } }]);
+  return moved(withCall(run, { ...call, holder: null }), [
+    { type: 'call.evidence', data: { callId, name, ...result } },
+  ]);
 }
 
 export function probeCall(run: RunRecord, { callId, found }: Input<'call.probe'>): Step {
@@ -139,7 +150,7 @@ export function probeCall(run: RunRecord, { callId, found }: Input<'call.probe'>
       });
     case 'unclear':
       return moved(
-        run,
+        withCall(run, { ...call, due: false }),
         [{ type: 'call.probed', data: { callId, name: call.name } }],
         run.state === 'executing' ? hint(call, PROBE_EVERY_MS) : [],
       );

@@ -36,7 +36,12 @@ interface TurnAnswered {
   /** That the model read and wrote. */
   tokens: number;
   answer:
-    | { outcome: 'calls'; calls: readonly PlannedCall[] }
+    | {
+        outcome: 'calls';
+        calls: readonly PlannedCall[];
+        /** Ids of those that, with the same arguments, have succeeded in an earlier turn: a model that goes in circles. */
+        repeated?: readonly string[];
+      }
     | { outcome: 'irrelevant' | 'answer'; text: string }
     | { outcome: 'needs_input'; text: string; missing: MissingInput };
 }

@@ -85,19 +85,22 @@ function plan(
     error: null,
   };
   if (run.mode === 'resolve') return { ...planned, state: 'resolved' };
-  const isUnsure = call.effect !== 'read' && input.confidence <= input.confidenceThreshold;
-  if (call.approval === 'always' || (isUnsure && call.approval === 'unsure')) {
+  const doubt = call.effect === 'read' ? undefined : doubtOf(input, call);
+  if (call.approval === 'always' || (doubt !== undefined && call.approval === 'unsure')) {
     return { ...planned, state: 'awaiting_approval' };
   }
-  if (!isUnsure) return planned;
-  return {
-    ...planned,
-    state: 'denied',
-    error: { code: 'low_confidence', message: explainDenial(input) },
-  };
+  if (doubt === undefined) return planned;
+  return { ...planned, state: 'denied', error: { code: 'low_confidence', message: doubt } };
 }
 
-function explainDenial({ model, confidence, confidenceThreshold }: Input<'turn.resolve'>): string {
+/** Why a call with an effect should not be made unasked. */
+function doubtOf(
+  { model, confidence, confidenceThreshold, answer }: Input<'turn.resolve'>,
+  { id }: PlannedCall,
+): string | undefined {
+  const isRepeated = answer.outcome === 'calls' && answer.repeated?.includes(id) === true;
+  if (isRepeated) return 'It has been made in this run, with these arguments, and succeeded.';
+  if (confidence > confidenceThreshold) return undefined;
   // No confidence is above 1: nobody has found out yet how far this model's can be trusted.
   const [why, mend] =
     confidenceThreshold >= 1

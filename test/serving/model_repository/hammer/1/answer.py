@@ -1,7 +1,9 @@
 """What the model answers, by its prompt: the text behind the last "Answer with ", up to the end of the line.
 
-Several answers are separated by " || ": the second one is given when the first was refused, and so on. One that ends in "…"
-repeats what stands before it without end. A prompt that asks for nothing is answered with "[]".
+The answers to a run's turns are separated by " >> ". A prompt without tools asks for words to the turn that it comes behind,
+and gets the next one. Several answers to one turn are separated by " || ": the second one is given when the first was
+refused, and so on. One that ends in "…" repeats what stands before it without end. Where there are fewer than are asked
+for, the last one is given again. A prompt that asks for nothing is answered with "[]".
 """
 
 import itertools
@@ -10,6 +12,8 @@ import re
 
 ASKED = re.compile(r"Answer with (.+?)\s*(?:<\|im_end\|>|\n|$)")
 REFUSED = "Your last answer cannot be used."
+OWN_TURN = "<|im_start|>assistant\n"
+TOOLS = "AVAILABLE TOOLS"
 CHARACTERS = 4
 DEFAULT_MAX_TOKENS = 16
 KINDS = {"json", "regex", "choice", "grammar", "json_object", "structural_tag"}
@@ -49,11 +53,18 @@ def check_guide(parameters):
 
 def asked_for(prompt):
     asked = ASKED.findall(prompt)
-    answers = asked[-1].split(" || ") if asked else ["[]"]
-    text = answers[min(prompt.count(REFUSED), len(answers) - 1)]
+    turns = asked[-1].split(" >> ") if asked else ["[]"]
+    refusals = prompt.count(REFUSED)
+    # The last of its turns is open, for this answer.
+    turn = prompt.count(OWN_TURN) - 1 - refusals + (TOOLS not in prompt)
+    text = at_most(at_most(turns, turn).split(" || "), refusals)
     if text.endswith("…"):
         return itertools.cycle(tokenize(text[:-1]))
     return iter(tokenize(text))
+
+
+def at_most(items, index):
+    return items[min(index, len(items) - 1)]
 
 
 def tokenize(text):

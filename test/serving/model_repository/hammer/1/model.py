@@ -89,7 +89,7 @@ class TritonPythonModel:
         self.admit()
         try:
             await place
-            observe("began", answer="".join(call.answer.tokens))
+            observe("began", answer="".join(call.answer.tokens), prompt=call.prompt)
             return await self.send_pieces(call, sender)
         finally:
             if place.done() and not place.cancelled():
@@ -145,7 +145,8 @@ class Call:
         if not inputs.get("stream", False):
             raise ValueError("the scripted hammer streams only")
         parameters = inputs.get("sampling_parameters", b"{}").decode()
-        self.answer = Answer(inputs["text_input"].decode(), parameters, context, loras)
+        self.prompt = inputs["text_input"].decode()
+        self.answer = Answer(self.prompt, parameters, context, loras)
         returned = [name for name, value in inputs.items() if name.startswith("return_") and value]
         self.wanted = ["text_output", *(name[len("return_") :] for name in returned)]
 

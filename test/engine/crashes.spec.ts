@@ -4,8 +4,8 @@ import path from 'node:path';
 import type { Run } from '#libs/contracts';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startStack, type Stack } from './support/stack.js';
-import { startToolServer, type ToolServer } from './support/tool-server.js';
+import { startStack, type Stack } from '../support/stack.js';
+import { startToolServer, type ToolServer } from '../support/tool-server.js';
 
 /** Longer than a process may be silent before others call it dead. */
 const LEASE_MS = 6_000;
@@ -64,16 +64,25 @@ describe('kill -9', () => {
     await expectDenseEvents(run.id);
   });
 
-  it('of the executor after a once call was sent: outcome_unknown, never sent again', async () => {
+  it('of the executor after a once call was sent: outcome_unknown, never sent again; a person decides', async () => {
     const run = await submitAndHold(PAY);
     await stack.apps.executor.kill();
     tools.release();
     stack.apps.executor = await stack.startApp('executor');
-    const ended = await stack.ended(run.id);
-    expect(ended).toMatchObject({
-      state: 'failed',
-      error: { code: 'outcome_unknown' },
-      calls: [{ state: 'outcome_unknown', attempt: 1 }],
+    await stack.event(run.id, 'call.unknown');
+    const seen = (await (await stack.request(`/v1/runs/${run.id}`)).json()) as Run;
+    expect(seen).toMatchObject({
+      state: 'executing',
+      calls: [{ state: 'outcome_unknown', attempt: 1, error: { code: 'outcome_unknown' } }],
+    });
+    const decided = await stack.request(`/v1/runs/${run.id}/calls/${seen.calls[0]?.id}/outcome`, {
+      method: 'POST',
+      body: JSON.stringify({ outcome: 'succeeded', result: { paid: true } }),
+    });
+    expect(decided.status).toBe(200);
+    expect(await stack.ended(run.id)).toMatchObject({
+      state: 'succeeded',
+      calls: [{ state: 'succeeded', result: { paid: true }, attempt: 1 }],
     });
     expect(tools.effects).toHaveLength(1);
     await expectDenseEvents(run.id);
@@ -127,6 +136,51 @@ describe('Redis', () => {
     expect(await stack.ended(run.id)).toMatchObject({ state: 'succeeded' });
     expect(tools.effects).toHaveLength(1);
   });
+});
+
+it('Redis rolled back to an old state: what it offers again is done already, and nothing happens twice', async () => {
+  const redis = new Redis(stack.redis.url);
+  try {
+    tools.hold();
+    const arrived = tools.arrival(1);
+    const runs = await Promise.all([1, 2, 3].map(() => stack.submit(PAY)));
+    await arrived;
+    const keys = await redis.keys('*');
+    const dumps = await Promise.all(keys.map((key) => redis.dumpBuffer(key)));
+    tools.release();
+    for (const { id } of runs) expect(await stack.ended(id)).toMatchObject({ state: 'succeeded' });
+    await redis.flushall();
+    for (const [at, key] of keys.entries()) {
+      const dump = dumps[at];
+      if (dump) await redis.restore(key, 0, dump);
+    }
+    // What comes after goes the whole way, past all that came back.
+    const next = await stack.submit(PAY);
+    expect(await stack.ended(next.id)).toMatchObject({ state: 'succeeded' });
+    expect(tools.effects).toHaveLength(4);
+    expect(new Set(tools.effects.map(({ key }) => key)).size).toBe(4);
+    for (const { id } of [...runs, next]) await expectDenseEvents(id);
+  } finally {
+    redis.disconnect();
+  }
+});
+
+it('processes whose clocks are twenty minutes apart: the ledger’s clock alone counts', async () => {
+  // Date is what a program sees of the clock; leases and deadlines must not follow it.
+  const shifted = (minutes: number): NodeJS.ProcessEnv => {
+    const code = `const now = Date.now; Date.now = () => now() + ${minutes * 60_000};`;
+    return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` };
+  };
+  const { worker, executor } = stack.apps;
+  await Promise.all([worker.stop(), executor.stop()]);
+  stack.apps.worker = await stack.startApp('worker', shifted(10));
+  stack.apps.executor = await stack.startApp('executor', shifted(-10));
+  const run = await stack.submit({ ...PAY, expiresInS: 60 });
+  expect(await stack.ended(run.id)).toMatchObject({ state: 'succeeded' });
+  expect(tools.effects).toHaveLength(1);
+  await Promise.all([stack.apps.worker.stop(), stack.apps.executor.stop()]);
+  stack.apps.worker = await stack.startApp('worker');
+  stack.apps.executor = await stack.startApp('executor');
 });
 
 describe('Postgres', () => {

@@ -1,0 +1,336 @@
+import { TERMINAL_RUN_STATES } from '#libs/contracts';
+import type { Acceptance, NewRun } from '../../libs/runs/src/ledger/accept-runs.js';
+import type { TurnClaim } from '../../libs/runs/src/ledger/claim-turns.js';
+import type { CommitOptions, RunChange } from '../../libs/runs/src/ledger/commit-runs.js';
+import type { ReadyPage, Work } from '../../libs/runs/src/ledger/find-work.js';
+import {
+  HOLDER_DEAD_AFTER_S,
+  type ClaimedTurn,
+  type TurnInput,
+} from '../../libs/runs/src/ledger/run-rows.js';
+import {
+  MAX_TRIES,
+  type CallRecord,
+  type NewEvent,
+  type RunRecord,
+} from '../../libs/runs/src/reducer/index.js';
+
+const GRACE_MS = 1_000;
+/** The log reaches the disk by itself after so long, whether or not a commit waits for it. */
+const LAZY_FOR_MS = 600;
+
+type CallRow = Omit<CallRecord, 'held' | 'due'> & { readyAt: number };
+
+/** A run with all that belongs to it. A row is replaced, never changed. Times are milliseconds. */
+export interface RunRow {
+  run: Omit<RunRecord, 'held' | 'due' | 'msLeft' | 'calls'>;
+  calls: readonly CallRow[];
+  events: readonly NewEvent[];
+  messages: NewRun['messages'];
+  dueAt: number;
+  deadlineAt: number;
+}
+
+interface LogEntry {
+  at: number;
+  before: ReadonlyMap<string, RunRow>;
+}
+
+/**
+ * The ledger's statements over rows in memory: each takes effect whole, at once, as Postgres does them. A crash undoes
+ * lazy commits that no durable one followed.
+ */
+export class MemoryDatabase {
+  readonly rows = new Map<string, RunRow>();
+  readonly seenAt = new Map<string, number>();
+  readonly toolsets = new Map<string, unknown>();
+  readonly deletedTenants = new Set<string>();
+  readonly now: () => number;
+  /** Hears of each change of a run: as it was, and as it is. */
+  onChange: (before: RunRow, after: RunRow) => void = () => undefined;
+  readonly #keys = new Map<string, { runId: string; bodyHash: string }>();
+  #undoable: LogEntry[] = [];
+  #sweptAt = -Infinity;
+  #sweeps = 0;
+
+  constructor(now: () => number) {
+    this.now = now;
+  }
+
+  beat(epoch: string): void {
+    this.seenAt.set(epoch, this.now());
+    this.#undoable = [];
+  }
+
+  isAlive(epoch: string): boolean {
+    const seenAt = this.seenAt.get(epoch) ?? -Infinity;
+    return seenAt > this.now() - HOLDER_DEAD_AFTER_S * 1_000;
+  }
+
+  /** @returns which sweep it is, if it is time for one */
+  takeSweep(everyMs: number): number | undefined {
+    if (this.now() - this.#sweptAt < everyMs) return undefined;
+    this.#sweptAt = this.now();
+    this.#sweeps += 1;
+    return this.#sweeps;
+  }
+
+  accept(runs: readonly NewRun[]): Acceptance[] {
+    return runs.map((run) => this.#accept(run));
+  }
+
+  #accept(run: NewRun): Acceptance {
+    const { id, tenantId, idempotency, toolset } = run;
+    if (idempotency) {
+      const name = JSON.stringify([tenantId, idempotency.key]);
+      const bodyHash = idempotency.bodyHash.toString('hex');
+      const known = this.#keys.get(name);
+      if (known && known.bodyHash !== bodyHash) return { kind: 'conflict' };
+      if (known && known.runId !== id) return { kind: 'replayed', runId: known.runId };
+      this.#keys.set(name, { runId: id, bodyHash });
+    }
+    if (this.rows.has(id)) return { kind: 'accepted' };
+    this.toolsets.set(toolset.hash, JSON.parse(JSON.stringify(toolset.body)));
+    this.rows.set(id, acceptedRow(run, this.now()));
+    this.#undoable = [];
+    return { kind: 'accepted' };
+  }
+
+  load(runIds: readonly string[], mayJudge: boolean): (RunRecord | undefined)[] {
+    return runIds.map((id) => {
+      const row = this.rows.get(id);
+      return row && this.#record(row, mayJudge);
+    });
+  }
+
+  /** As Postgres reads it: a copy, with the calls of the present turn. */
+  #record({ run, calls, dueAt, deadlineAt }: RunRow, mayJudge: boolean): RunRecord {
+    const now = this.now();
+    const held = (holder: string | null): boolean =>
+      holder !== null && (!mayJudge || this.isAlive(holder));
+    const present = calls.filter(({ turn }) => turn === run.turn);
+    return structuredClone({
+      ...run,
+      held: held(run.holder),
+      due: dueAt <= now,
+      msLeft: deadlineAt - now,
+      calls: present.map(({ readyAt, ...call }) => ({
+        ...call,
+        held: held(call.holder),
+        due: readyAt <= now,
+      })),
+    });
+  }
+
+  /** @returns for each change whether nobody had moved its run on since it was read */
+  commit(changes: readonly RunChange[], { isLazy }: CommitOptions): boolean[] {
+    const free = changes.filter(({ before }) => {
+      const run = this.rows.get(before.id)?.run;
+      return run?.version === before.version && run.token === before.token;
+    });
+    this.#write(isLazy, new Map(free.map((change) => [change.before.id, this.#moved(change)])));
+    return changes.map((change) => free.includes(change));
+  }
+
+  #moved({ before, after, events, dueInMs }: RunChange): RunRow {
+    const row = this.#row(before.id);
+    const now = this.now();
+    const { held, due, msLeft, calls, ...run } = after;
+    const turnDueInMs = dueInMs.get('turn');
+    const changed = calls.filter((call) => !before.calls.includes(call));
+    const changedRows = changed.map(({ held: _held, due: _due, ...call }) => ({
+      ...call,
+      readyAt: now + (dueInMs.get(call.id) ?? 0),
+    }));
+    const ids = new Set(changed.map(({ id }) => id));
+    const calls_ = [...row.calls.filter(({ id }) => !ids.has(id)), ...changedRows];
+    return {
+      ...row,
+      run: { ...run, version: before.version + events.length },
+      calls: calls_.toSorted((a, b) => a.turn - b.turn || a.position - b.position),
+      events: [...row.events, ...events],
+      dueAt: turnDueInMs === undefined ? row.dueAt : now + turnDueInMs,
+    };
+  }
+
+  claimTurns(claims: readonly TurnClaim[]): (ClaimedTurn | undefined)[] {
+    return claims.map(({ runId, token, holder }) => {
+      const row = this.rows.get(runId);
+      const now = this.now();
+      if (!row || row.run.state !== 'queued' || row.run.tries >= MAX_TRIES) return undefined;
+      if (row.dueAt > now || row.deadlineAt <= now) return undefined;
+      const { turn, attempt, tries, version } = row.run;
+      const claimed: RunRow = {
+        ...row,
+        run: {
+          ...row.run,
+          state: 'inferring',
+          version: version + 1,
+          attempt: attempt + 1,
+          tries: tries + 1,
+          token,
+          holder,
+        },
+        events: [...row.events, { type: 'turn.claimed', data: { turn, attempt: attempt + 1 } }],
+      };
+      this.#write(true, new Map([[runId, claimed]]));
+      return { run: this.#record(claimed, false), ...this.turnInput(runId) };
+    });
+  }
+
+  turnInput(runId: string): TurnInput {
+    const { messages, calls, run } = this.#row(runId);
+    const earlier = calls
+      .filter(({ turn }) => turn < run.turn)
+      .map((call) => ({
+        id: call.id,
+        turn: call.turn,
+        name: call.name,
+        arguments: call.arguments,
+        state: call.state,
+        result: call.result,
+        error: call.error,
+      }));
+    return structuredClone({ messages, earlier });
+  }
+
+  findHalted(runIds: readonly string[]): string[] {
+    return runIds.filter((id) => {
+      const state = this.rows.get(id)?.run.state;
+      return state && (TERMINAL_RUN_STATES.has(state) || isEnding(state));
+    });
+  }
+
+  findOverdue(limit: number): string[] {
+    return this.#open()
+      .filter(({ run, deadlineAt }) => deadlineAt <= this.now() && !isEnding(run.state))
+      .toSorted((a, b) => a.deadlineAt - b.deadlineAt)
+      .slice(0, limit)
+      .map(({ run }) => run.id);
+  }
+
+  findOrphaned(limit: number): string[] {
+    return this.#open()
+      .filter(({ run }) => this.deletedTenants.has(run.tenantId) && !isEnding(run.state))
+      .slice(0, limit)
+      .map(({ run }) => run.id);
+  }
+
+  findAbandoned(limit: number): Work[] {
+    const isDead = (holder: string | null): boolean => holder !== null && !this.isAlive(holder);
+    return this.#open()
+      .flatMap((row) =>
+        row.run.state === 'inferring'
+          ? isDead(row.run.holder)
+            ? [workOf(row)]
+            : []
+          : presentCalls(row)
+              .filter(({ state, holder }) => state === 'started' && isDead(holder))
+              .map((call) => workOf(row, call)),
+      )
+      .slice(0, limit);
+  }
+
+  findReady(cursor: string | undefined, limit: number): ReadyPage {
+    const old = this.now() - GRACE_MS;
+    const page = this.#open()
+      .filter(({ run }) => cursor === undefined || run.id > cursor)
+      .toSorted((a, b) => (a.run.id < b.run.id ? -1 : 1))
+      .slice(0, limit);
+    const work = page.flatMap((row) => {
+      const calls = presentCalls(row).filter(
+        ({ state, hasProbe, readyAt }) =>
+          (state === 'ready' || (state === 'outcome_unknown' && hasProbe)) && readyAt < old,
+      );
+      if (calls.length > 0) return calls.map((call) => workOf(row, call));
+      return row.run.state === 'queued' && row.dueAt < old ? [workOf(row)] : [];
+    });
+    return { work, cursor: page.length < limit ? undefined : page.at(-1)?.run.id };
+  }
+
+  /** @param kept which part of the commits that nobody waited for has reached the disk, from 0 to 1 */
+  crash(kept: number): void {
+    const open = this.#undoable.filter(({ at }) => at > this.now() - LAZY_FOR_MS);
+    const lost = open.slice(Math.floor(kept * (open.length + 1)));
+    for (const { before } of lost.toReversed()) {
+      for (const [id, row] of before) this.rows.set(id, row);
+    }
+    this.#undoable = [];
+  }
+
+  #write(isLazy: boolean, changed: ReadonlyMap<string, RunRow>): void {
+    const before = new Map([...changed.keys()].map((id) => [id, this.#row(id)]));
+    // The log is in order: what waits for the disk takes with it whatever came before.
+    if (!isLazy) this.#undoable = [];
+    else this.#undoable.push({ at: this.now(), before });
+    for (const [id, row] of changed) {
+      this.rows.set(id, row);
+      this.onChange(this.#rowIn(before, id), row);
+    }
+  }
+
+  #row(id: string): RunRow {
+    return this.#rowIn(this.rows, id);
+  }
+
+  #rowIn(rows: ReadonlyMap<string, RunRow>, id: string): RunRow {
+    const row = rows.get(id);
+    if (!row) throw new Error(`there is no run ${id}`);
+    return row;
+  }
+
+  #open(): RunRow[] {
+    return [...this.rows.values()].filter(({ run }) => !TERMINAL_RUN_STATES.has(run.state));
+  }
+}
+
+function acceptedRow(accepted: NewRun, now: number): RunRow {
+  const { expiresInS, toolset, messages, idempotency, ...run } = accepted;
+  return {
+    run: {
+      ...run,
+      toolsetHash: toolset.hash,
+      state: 'queued',
+      version: 1,
+      turn: 1,
+      attempt: 0,
+      tries: 0,
+      token: null,
+      holder: null,
+      outcome: null,
+      model: null,
+      confidence: null,
+      reply: null,
+      error: null,
+      callsMade: 0,
+      tokens: 0,
+    },
+    calls: [],
+    events: [{ type: 'run.accepted', data: { mode: run.mode, toolset: toolset.name } }],
+    messages,
+    dueAt: now,
+    deadlineAt: now + expiresInS * 1_000,
+  };
+}
+
+function presentCalls({ run, calls }: RunRow): readonly CallRow[] {
+  return calls.filter(({ turn }) => turn === run.turn);
+}
+
+function isEnding(state: string): boolean {
+  return state === 'cancelling' || state === 'expiring';
+}
+
+function workOf({ run, deadlineAt }: RunRow, call?: CallRow): Work {
+  const { id: runId, traceparent, tenantId, priority, turn, cost } = run;
+  return {
+    tenantId,
+    priority,
+    turn,
+    cost,
+    deadlineAtMs: Math.round(deadlineAt),
+    hint: call
+      ? { kind: 'call', runId, callId: call.id, traceparent }
+      : { kind: 'turn', runId, traceparent },
+  };
+}
