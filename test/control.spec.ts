@@ -283,7 +283,7 @@ describe('bad input', () => {
     ],
     ['an unknown field', { decision: 'deny', argumentsHash: NO_HASH, why: 'x' }, '/why'],
   ])('an approval with %s', async (_, body, pointer) => {
-    expectFault(await desk.post(approval, body), pointer);
+    expect(await desk.post(approval, body)).toEqual(fault(pointer));
   });
 
   it.each<[string, unknown, string]>([
@@ -294,7 +294,7 @@ describe('bad input', () => {
     ['half a character as a name', { outcome: 'succeeded', result: { '\ud800': 1 } }, '/result'],
     ['an unknown field', { outcome: 'failed', by: 'me' }, '/by'],
   ])('an outcome with %s', async (_, body, pointer) => {
-    expectFault(await desk.post(outcome, body), pointer);
+    expect(await desk.post(outcome, body)).toEqual(fault(pointer));
   });
 
   it('a result that nests without end', async () => {
@@ -303,7 +303,7 @@ describe('bad input', () => {
       method: 'POST',
       body: `{"outcome":"succeeded","result":${deep}}`,
     });
-    expectFault({ status: response.status, body: await response.json() }, '/result');
+    expect({ status: response.status, body: await response.json() }).toEqual(fault('/result'));
   });
 
   it.each<[string, object, string]>([
@@ -318,7 +318,9 @@ describe('bad input', () => {
     ['half a priority', { priority: 1.5 }, '/priority'],
     ['no time', { expiresInS: 0 }, '/expiresInS'],
   ])('a run with %s', async (_, over, pointer) => {
-    expectFault(await desk.post('/v1/runs', { query: 'x', toolset: 'desk', ...over }), pointer);
+    expect(await desk.post('/v1/runs', { query: 'x', toolset: 'desk', ...over })).toEqual(
+      fault(pointer),
+    );
   });
 
   it.each([
@@ -329,7 +331,7 @@ describe('bad input', () => {
     ['createdBefore=2026-11-22', '/createdBefore'],
     ['sort=asc', '/sort'],
   ])('a list with %s', async (query, pointer) => {
-    expectFault(await desk.get(`/v1/runs?${query}`), pointer);
+    expect(await desk.get(`/v1/runs?${query}`)).toEqual(fault(pointer));
   });
 
   it('ids that are none, and decisions that do not fit the state', async () => {
@@ -356,11 +358,14 @@ describe('bad input', () => {
 });
 
 /** A 422 that names this one field, and how to mend it. */
-function expectFault({ status, body }: Answer, pointer: string): void {
-  expect([status, body.code, body.errors]).toEqual([
-    422,
-    'invalid_request',
-    [{ pointer, detail: expect.any(String) as string, mend: expect.any(String) as string }],
-  ]);
-  expect(body.errors[0].mend).not.toBe('');
+function fault(pointer: string): object {
+  const errors = [
+    {
+      pointer,
+      detail: expect.any(String) as string,
+      mend: expect.stringMatching(/\w/) as string,
+    },
+  ];
+  const body = { code: 'invalid_request', errors };
+  return { status: 422, body: expect.objectContaining(body) as object };
 }

@@ -525,5 +525,5 @@ it('does what a simple model does, whatever comes in whichever order', async () 
       }
     },
   );
-  await fc.assert(property, { numRuns: 200 });
+  await fc.assert(property, { numRuns: 200, interruptAfterTimeLimit: 60_000 });
 });

@@ -58,7 +58,7 @@ export class GateModel {
       }
     }
     for (const [tenantId, own] of this.#idle) {
-      if (own <= this.#time) this.#idle.delete(tenantId);
+      if (own <= this.#time && through.length > 0) this.#idle.delete(tenantId);
     }
     return through;
   }

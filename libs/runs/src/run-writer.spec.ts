@@ -10,7 +10,7 @@ import {
   settleCall,
 } from '../../../test/support/take-inputs.js';
 import type { RunChange } from './ledger/commit-runs.js';
-import type { RunRecord } from './reducer/index.js';
+import type { RunInput, RunRecord } from './reducer/index.js';
 import { RunWriter, type Applied } from './run-writer.js';
 
 /** One row, with what was done to it; `meanwhile` comes between a reading and the commit that follows it. */
@@ -82,7 +82,11 @@ describe('a run writer', () => {
     const writer = new RunWriter(rows, AVERAGE);
     const inputs = [claimCall('a'), claimCall('b', 'c2'), settleCall('a')];
     const applied = await Promise.all(inputs.map((input) => writer.apply('run', input)));
-    expect(rows.asked).toEqual(['load', 'lazy call.claimed', 'durable call.claimed call.settled']);
+    expect(rows.asked).toEqual([
+      'load',
+      'durable call.claimed',
+      'durable call.claimed call.settled',
+    ]);
     expect(applied.map((one) => runOf(one).version)).toEqual([2, 4, 4]);
   });
 
@@ -103,7 +107,7 @@ describe('a run writer', () => {
     rows.meanwhile = (row) => after(row, claimCall('a', 'other')).run;
     const applied = await new RunWriter(rows, AVERAGE).apply('run', claimCall('a'));
     expect(applied).toEqual({ refused: 'held' });
-    expect(rows.asked).toEqual(['load', 'lazy call.claimed', 'load']);
+    expect(rows.asked).toEqual(['load', 'durable call.claimed', 'load']);
     expect(rows.row()?.calls[0]?.token).toBe('other');
   });
 
@@ -125,29 +129,21 @@ describe('a run writer', () => {
     expect(rows.asked.slice(2)).toEqual(['load']);
   });
 
-  it('waits for the disk where a client will be told, or an effect may follow', async () => {
-    const lanes = async (run: RunRecord, ...inputs: Parameters<RunWriter['apply']>[1][]) => {
+  it('waits for the disk, but for the claim of a turn', async () => {
+    const lanes = async (run: RunRecord, ...inputs: RunInput[]): Promise<string[]> => {
       const rows = store(run);
       const writer = new RunWriter(rows, AVERAGE);
       for (const input of inputs) await writer.apply('run', input);
       return rows.asked.filter((what) => what !== 'load');
     };
-    expect(await lanes(executing, claimCall('b'), settleCall('b'))).toEqual([
-      'durable call.claimed',
-      'durable call.settled',
-    ]);
-    const release = { type: 'call.release', callId: 'b', token: 'c1' } as const;
-    expect(await lanes(executing, claimCall('a'), claimCall('b'), release)).toEqual([
-      'lazy call.claimed',
-      'durable call.claimed',
-      'lazy call.released',
-    ]);
     expect(await lanes(acceptedRun(), claimTurn(), resolveTo([planned('a')]))).toEqual([
       'lazy turn.claimed',
-      'lazy turn.resolved',
+      'durable turn.resolved',
     ]);
-    expect(await lanes(executing, { type: 'run.cancel', by: 'Ada' })).toEqual([
-      'durable run.ended',
+    const release = { type: 'call.release', callId: 'a', token: 'c1' } as const;
+    expect(await lanes(executing, claimCall('a'), release)).toEqual([
+      'durable call.claimed',
+      'durable call.released',
     ]);
   });
 

@@ -14,7 +14,8 @@ export function renderRuns(
   const { now, first, state } = options;
   const start = state === undefined ? '/' : `/?state=${encodeURIComponent(state)}`;
   const more = new URLSearchParams({ ...(state && { state }), cursor: page.next ?? '' });
-  const older = page.next !== undefined && html`<a href="/?${more.toString()}" rel="next">Older runs →</a>`;
+  const older =
+    page.next !== undefined && html`<a href="/?${more.toString()}" rel="next">Older runs →</a>`;
   return renderPage(
     'Runs',
     html`<h1>Runs</h1>

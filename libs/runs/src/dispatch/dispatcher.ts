@@ -12,7 +12,6 @@ import {
   bodyOf,
   GATE_PREFIX,
   HINT_JOB_OPTIONS,
-  hintOf,
   idOf,
   messagingAttributes,
   type HintQueues,

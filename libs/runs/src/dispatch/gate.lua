@@ -87,8 +87,7 @@ end
 local function isWaiting(out)
   local job = jobs .. out.ticket
   if call('EXISTS', job) == 1 then return call('HEXISTS', job, 'processedOn') == 0 end
-  local expiry = call('ZSCORE', gate .. ':sending', out.ticket)
-  return expiry and tonumber(expiry) > now
+  return call('ZSCORE', gate .. ':sending', out.ticket)
 end
 
 local function add(id, tenant, weight, cap, place, cost, body)

@@ -1,0 +1,41 @@
+import { afterAll, beforeAll } from 'vitest';
+import { commitRuns } from '../../libs/runs/src/ledger/commit-runs.js';
+import { loadRuns } from '../../libs/runs/src/ledger/load-runs.js';
+import { ledgerContract } from '../support/ledger-contract.js';
+import { startLedger, type TestLedger } from '../support/ledger.js';
+
+let server: TestLedger;
+
+beforeAll(async () => {
+  server = await startLedger();
+});
+
+afterAll(() => server?.stop());
+
+ledgerContract(() => {
+  const { pool, open } = server;
+  return {
+    open: (mayJudge) => open(mayJudge).ledger,
+    load: async (runId) => (await loadRuns(pool, [runId], true))[0],
+    commit: async (change) => (await commitRuns(pool, [change], { isLazy: false }))[0] ?? false,
+    events: async (runId) => {
+      const text = 'SELECT type, data FROM events WHERE run_id = $1 ORDER BY seq';
+      return (await pool.query(text, [runId])).rows;
+    },
+    beat: async (epoch) => {
+      const text = `INSERT INTO processes (epoch, service) VALUES ($1, 'test')
+                    ON CONFLICT (epoch) DO UPDATE SET seen_at = now()`;
+      await pool.query(text, [epoch]);
+    },
+    // The clock is Postgres's: everything becomes older instead.
+    pass: async (ms) => {
+      const by = `- ${ms} * interval '1 ms'`;
+      await pool.query(`UPDATE runs SET due_at = due_at ${by}, deadline_at = deadline_at ${by}`);
+      await pool.query(`UPDATE calls SET ready_at = ready_at ${by}`);
+      await pool.query(`UPDATE processes SET seen_at = seen_at ${by}`);
+    },
+    deleteTenant: async (tenantId) => {
+      await pool.query('UPDATE tenants SET deleted_at = now() WHERE id = $1', [tenantId]);
+    },
+  };
+});
