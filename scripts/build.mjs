@@ -12,7 +12,13 @@ const STAMP = path.join(DIST, '.stamp');
 const NEST = path.join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js');
 /** As nest-cli.json says, too. */
 const NO_SOURCES = /\.spec\.ts$|^libs\/triton\/(dist|examples)\//;
-const SETTINGS = ['package-lock.json', 'nest-cli.json', '.swcrc', 'tsconfig.json', 'scripts/build.mjs'];
+const SETTINGS = [
+  'package-lock.json',
+  'nest-cli.json',
+  '.swcrc',
+  'tsconfig.json',
+  'scripts/build.mjs',
+];
 
 /**
  * Compiles apps/ and libs/ into dist/, unless that was done for the sources as they are.
