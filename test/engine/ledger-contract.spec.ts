@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { commitRuns } from '../../libs/runs/src/ledger/commit-runs.js';
 import { loadRuns } from '../../libs/runs/src/ledger/load-runs.js';
-import { ledgerContract } from '../support/ledger-contract.js';
+import { testLedger } from '../support/ledger-contract/ledger-contract.js';
 import { startLedger, type TestLedger } from '../support/ledger.js';
 
 let server: TestLedger;
@@ -12,19 +12,20 @@ beforeAll(async () => {
 
 afterAll(() => server?.stop());
 
-ledgerContract(() => {
-  const { pool, open } = server;
+testLedger(() => {
+  const { pool } = server;
   return {
-    open: (mayJudge) => open(mayJudge).ledger,
+    open: (mayJudge) => server.open(mayJudge).ledger,
     load: async (runId) => (await loadRuns(pool, [runId], true))[0],
     commit: async (change) => (await commitRuns(pool, [change], { isLazy: false }))[0] ?? false,
     events: async (runId) => {
       const text = 'SELECT type, data FROM events WHERE run_id = $1 ORDER BY seq';
       return (await pool.query(text, [runId])).rows;
     },
+    // For an hour: who is called dead must not depend on how fast the tests are.
     beat: async (epoch) => {
-      const text = `INSERT INTO processes (epoch, service) VALUES ($1, 'test')
-                    ON CONFLICT (epoch) DO UPDATE SET seen_at = now()`;
+      const text = `INSERT INTO processes (epoch, service, seen_at) VALUES ($1, 'test', now() + interval '1 h')
+                    ON CONFLICT (epoch) DO NOTHING`;
       await pool.query(text, [epoch]);
     },
     // The clock is Postgres's: everything becomes older instead.

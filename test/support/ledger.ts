@@ -61,6 +61,32 @@ export async function startLedger(): Promise<TestLedger> {
   };
 }
 
+/**
+ * Does `work` while nothing but a commit that waits for it brings the log to the disk, and hands it a look at whether all of
+ * the log is there.
+ */
+export async function withoutWalWriter<T>(
+  pool: Pool,
+  work: (isFlushed: () => Promise<boolean>) => Promise<T>,
+): Promise<T> {
+  const { rows } = await pool.query<{ pid: number }>(
+    "SELECT pid FROM pg_stat_activity WHERE backend_type IN ('walwriter', 'background writer', 'checkpointer')",
+  );
+  const pids = rows.map(({ pid }) => pid);
+  if (pids.length !== 3) throw new Error('who writes the log is not found');
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  try {
+    return await work(async () => {
+      const { rows: seen } = await pool.query<{ flushed: boolean }>(
+        'SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn() AS flushed',
+      );
+      return seen[0]?.flushed ?? true;
+    });
+  } finally {
+    for (const pid of pids) process.kill(pid, 'SIGCONT');
+  }
+}
+
 export function newRun(over: Partial<NewRun> = {}): NewRun {
   return {
     id: uuidv7(),

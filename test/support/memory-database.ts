@@ -2,7 +2,6 @@ import { TERMINAL_RUN_STATES } from '#libs/contracts';
 import type { Acceptance, NewRun } from '../../libs/runs/src/ledger/accept-runs.js';
 import type { TurnClaim } from '../../libs/runs/src/ledger/claim-turns.js';
 import type { CommitOptions, RunChange } from '../../libs/runs/src/ledger/commit-runs.js';
-import type { ReadyPage, Work } from '../../libs/runs/src/ledger/find-work.js';
 import {
   HOLDER_DEAD_AFTER_S,
   type ClaimedTurn,
@@ -14,12 +13,12 @@ import {
   type NewEvent,
   type RunRecord,
 } from '../../libs/runs/src/reducer/index.js';
+import { MemoryWork } from './memory-work.js';
 
-const GRACE_MS = 1_000;
 /** The log reaches the disk by itself after so long, whether or not a commit waits for it. */
 const LAZY_FOR_MS = 600;
 
-type CallRow = Omit<CallRecord, 'held' | 'due'> & { readyAt: number };
+export type CallRow = Omit<CallRecord, 'held' | 'due'> & { readyAt: number };
 
 /** A run with all that belongs to it. A row is replaced, never changed. Times are milliseconds. */
 export interface RunRow {
@@ -135,19 +134,19 @@ export class MemoryDatabase {
   #moved({ before, after, events, dueInMs }: RunChange): RunRow {
     const row = this.#row(before.id);
     const now = this.now();
-    const { held, due, msLeft, calls, ...run } = after;
+    const { held: _held, due: _due, msLeft: _msLeft, calls, ...run } = after;
     const turnDueInMs = dueInMs.get('turn');
     const changed = calls.filter((call) => !before.calls.includes(call));
-    const changedRows = changed.map(({ held: _held, due: _due, ...call }) => ({
+    const changedRows = changed.map(({ held: _h, due: _d, ...call }) => ({
       ...call,
       readyAt: now + (dueInMs.get(call.id) ?? 0),
     }));
     const ids = new Set(changed.map(({ id }) => id));
-    const calls_ = [...row.calls.filter(({ id }) => !ids.has(id)), ...changedRows];
+    const all = [...row.calls.filter(({ id }) => !ids.has(id)), ...changedRows];
     return {
       ...row,
       run: { ...run, version: before.version + events.length },
-      calls: calls_.toSorted((a, b) => a.turn - b.turn || a.position - b.position),
+      calls: all.toSorted((a, b) => a.turn - b.turn || a.position - b.position),
       events: [...row.events, ...events],
       dueAt: turnDueInMs === undefined ? row.dueAt : now + turnDueInMs,
     };
@@ -197,55 +196,16 @@ export class MemoryDatabase {
   findHalted(runIds: readonly string[]): string[] {
     return runIds.filter((id) => {
       const state = this.rows.get(id)?.run.state;
-      return state && (TERMINAL_RUN_STATES.has(state) || isEnding(state));
-    });
-  }
-
-  findOverdue(limit: number): string[] {
-    return this.#open()
-      .filter(({ run, deadlineAt }) => deadlineAt <= this.now() && !isEnding(run.state))
-      .toSorted((a, b) => a.deadlineAt - b.deadlineAt)
-      .slice(0, limit)
-      .map(({ run }) => run.id);
-  }
-
-  findOrphaned(limit: number): string[] {
-    return this.#open()
-      .filter(({ run }) => this.deletedTenants.has(run.tenantId) && !isEnding(run.state))
-      .slice(0, limit)
-      .map(({ run }) => run.id);
-  }
-
-  findAbandoned(limit: number): Work[] {
-    const isDead = (holder: string | null): boolean => holder !== null && !this.isAlive(holder);
-    return this.#open()
-      .flatMap((row) =>
-        row.run.state === 'inferring'
-          ? isDead(row.run.holder)
-            ? [workOf(row)]
-            : []
-          : presentCalls(row)
-              .filter(({ state, holder }) => state === 'started' && isDead(holder))
-              .map((call) => workOf(row, call)),
-      )
-      .slice(0, limit);
-  }
-
-  findReady(cursor: string | undefined, limit: number): ReadyPage {
-    const old = this.now() - GRACE_MS;
-    const page = this.#open()
-      .filter(({ run }) => cursor === undefined || run.id > cursor)
-      .toSorted((a, b) => (a.run.id < b.run.id ? -1 : 1))
-      .slice(0, limit);
-    const work = page.flatMap((row) => {
-      const calls = presentCalls(row).filter(
-        ({ state, hasProbe, readyAt }) =>
-          (state === 'ready' || (state === 'outcome_unknown' && hasProbe)) && readyAt < old,
+      return (
+        state && (TERMINAL_RUN_STATES.has(state) || state === 'cancelling' || state === 'expiring')
       );
-      if (calls.length > 0) return calls.map((call) => workOf(row, call));
-      return row.run.state === 'queued' && row.dueAt < old ? [workOf(row)] : [];
     });
-    return { work, cursor: page.length < limit ? undefined : page.at(-1)?.run.id };
+  }
+
+  /** What the sweep looks through. */
+  get work(): MemoryWork {
+    const open = [...this.rows.values()].filter(({ run }) => !TERMINAL_RUN_STATES.has(run.state));
+    return new MemoryWork(open, this);
   }
 
   /** @param kept which part of the commits that nobody waited for has reached the disk, from 0 to 1 */
@@ -278,14 +238,10 @@ export class MemoryDatabase {
     if (!row) throw new Error(`there is no run ${id}`);
     return row;
   }
-
-  #open(): RunRow[] {
-    return [...this.rows.values()].filter(({ run }) => !TERMINAL_RUN_STATES.has(run.state));
-  }
 }
 
 function acceptedRow(accepted: NewRun, now: number): RunRow {
-  const { expiresInS, toolset, messages, idempotency, ...run } = accepted;
+  const { expiresInS, toolset, messages, idempotency: _, ...run } = accepted;
   return {
     run: {
       ...run,
@@ -310,27 +266,5 @@ function acceptedRow(accepted: NewRun, now: number): RunRow {
     messages,
     dueAt: now,
     deadlineAt: now + expiresInS * 1_000,
-  };
-}
-
-function presentCalls({ run, calls }: RunRow): readonly CallRow[] {
-  return calls.filter(({ turn }) => turn === run.turn);
-}
-
-function isEnding(state: string): boolean {
-  return state === 'cancelling' || state === 'expiring';
-}
-
-function workOf({ run, deadlineAt }: RunRow, call?: CallRow): Work {
-  const { id: runId, traceparent, tenantId, priority, turn, cost } = run;
-  return {
-    tenantId,
-    priority,
-    turn,
-    cost,
-    deadlineAtMs: Math.round(deadlineAt),
-    hint: call
-      ? { kind: 'call', runId, callId: call.id, traceparent }
-      : { kind: 'turn', runId, traceparent },
   };
 }

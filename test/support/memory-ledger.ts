@@ -71,10 +71,10 @@ export function memoryLedger(db: MemoryDatabase, options: MemoryLedgerOptions = 
     turnInput: (runId) => patiently(() => ask(() => db.turnInput(runId))),
     toolset: (hash) => patiently(() => ask(() => toolsetOf(db, hash))),
     findHalted: (runIds) => ask(() => db.findHalted(runIds)),
-    findOverdue: (limit) => ask(() => db.findOverdue(limit)),
-    findOrphaned: (limit) => ask(() => db.findOrphaned(limit)),
-    findAbandoned: (limit) => ask(() => db.findAbandoned(limit)),
-    findReady: (cursor, limit) => ask(() => db.findReady(cursor, limit)),
+    findOverdue: (limit) => ask(() => db.work.findOverdue(limit)),
+    findOrphaned: (limit) => ask(() => db.work.findOrphaned(limit)),
+    findAbandoned: (limit) => ask(() => db.work.findAbandoned(limit)),
+    findReady: (cursor, limit) => ask(() => db.work.findReady(cursor, limit)),
   };
 }
 

@@ -45,7 +45,8 @@ export class RunEngine {
       const { id: runId, tenantId, priority, cost, traceparent, expiresInS } = run;
       const deadlineAtMs = Date.now() + expiresInS * 1_000;
       const hint = { kind: 'turn', runId, traceparent } as const;
-      await this.#dispatch.offer({ hint, tenantId, priority, cost, deadlineAtMs, turn: 1 });
+      // Nobody waits for the hint: the run is accepted, and what the hint offers is there.
+      void this.#dispatch.offer({ hint, tenantId, priority, cost, deadlineAtMs, turn: 1 });
     }
     return acceptance;
   }

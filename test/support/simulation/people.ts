@@ -1,5 +1,5 @@
 import { TERMINAL_RUN_STATES } from '#libs/contracts';
-import type { NewRun } from '../../../libs/runs/src/ledger/accept-runs.js';
+import type { Acceptance, NewRun } from '../../../libs/runs/src/ledger/accept-runs.js';
 import { argumentsHash, type RunInput } from '../../../libs/runs/src/reducer/index.js';
 import type { RunRow } from '../memory-database.js';
 import type { Fleet } from './fleet.js';
@@ -9,11 +9,14 @@ export const LONGEST_RUN_MS = 40_000;
 const ASK_AGAIN_MS = 2_000;
 const LOOK_EVERY_MS = 1_000;
 const BODY_HASH = Buffer.from('body');
+const noAnswer = (): void => undefined;
 
 /** A client that asks for one run, at whichever gateway, until it has an answer. @returns whether it has one */
 export function askFor(world: World, fleet: Fleet, key: string): () => boolean {
   let runId: string | undefined;
-  const hear = (id: string): void => {
+  const hear = (asked: string, acceptance: Acceptance): void => {
+    if (acceptance.kind === 'conflict') return world.checker.note(`${key} is refused`);
+    const id = acceptance.kind === 'replayed' ? acceptance.runId : asked;
     if (runId !== undefined && runId !== id) world.checker.note(`${key} is two runs`);
     runId = id;
   };
@@ -21,13 +24,8 @@ export function askFor(world: World, fleet: Fleet, key: string): () => boolean {
     if (runId !== undefined) return;
     fleet.ask((engine) => {
       const run = newRun(world, key);
-      engine.accept(run).then(
-        (acceptance) => {
-          if (acceptance.kind === 'conflict') world.checker.note(`${key} is refused`);
-          else hear(acceptance.kind === 'accepted' ? run.id : acceptance.runId);
-        },
-        () => undefined,
-      );
+      // Where the ledger is away the client asks again.
+      void engine.accept(run).then((acceptance) => hear(run.id, acceptance), noAnswer);
     });
     world.scheduler.after(ASK_AGAIN_MS, ask);
   };

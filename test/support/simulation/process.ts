@@ -71,7 +71,7 @@ export class SimulatedProcess {
           const result = statement();
           answer(network.loses() ? () => reject(away()) : () => resolve(result));
         } catch (error) {
-          answer(() => reject(error as Error));
+          answer(() => reject(error));
         }
       });
     });

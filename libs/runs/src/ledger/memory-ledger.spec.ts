@@ -1,18 +1,18 @@
-import { ledgerContract } from '../../../../test/support/ledger-contract.js';
+import { testLedger } from '../../../../test/support/ledger-contract/ledger-contract.js';
 import { MemoryDatabase } from '../../../../test/support/memory-database.js';
 import { memoryLedger } from '../../../../test/support/memory-ledger.js';
 
-let passedMs = 0;
-const db = new MemoryDatabase(() => Date.now() + passedMs);
+let now = 0;
+const db = new MemoryDatabase(() => now);
 
-ledgerContract(() => ({
+testLedger(() => ({
   open: (mayJudge) => memoryLedger(db, { mayJudge }),
   load: async (runId) => db.load([runId], true)[0],
   commit: async (change) => db.commit([change], { isLazy: false })[0] ?? false,
   events: async (runId) => [...(db.rows.get(runId)?.events ?? [])],
   beat: async (epoch) => db.beat(epoch),
   pass: async (ms) => {
-    passedMs += ms;
+    now += ms;
   },
   deleteTenant: async (tenantId) => {
     db.deletedTenants.add(tenantId);

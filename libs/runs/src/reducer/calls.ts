@@ -35,7 +35,12 @@ export function claimCall(run: RunRecord, input: Input<'call.claim'>): Step {
       if (call.token === input.token) return { refused: 'fenced' };
       if (!call.hasProbe) return { refused: 'settled' };
       return call.due ? again(run) : { refused: 'not_due' };
-    default:
+    case 'resolved':
+    case 'awaiting_approval':
+    case 'succeeded':
+    case 'failed':
+    case 'denied':
+    case 'cancelled':
       return { refused: 'settled' };
   }
 }
