@@ -17,7 +17,7 @@ testLedger(() => {
   return {
     open: (mayJudge) => server.open(mayJudge).ledger,
     load: async (runId) => (await loadRuns(pool, [runId], true))[0],
-    commit: async (change) => (await commitRuns(pool, [change], { isLazy: false }))[0] ?? false,
+    commit: async (change) => (await commitRuns(pool, [change]))[0] ?? false,
     events: async (runId) => {
       const text = 'SELECT type, data FROM events WHERE run_id = $1 ORDER BY seq';
       return (await pool.query(text, [runId])).rows;

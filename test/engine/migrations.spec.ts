@@ -47,7 +47,7 @@ it('refuses a ledger that has become one of a newer version, and says which', as
 it('takes a ledger with migrations that this version does not know, as in a rolling upgrade', async () => {
   await migrate(databaseUrl);
   await pool.query("INSERT INTO migrations (name, run_on) VALUES ('9999_later', now())");
-  await checkLedger(pool, databaseUrl);
+  await expect(checkLedger(pool, databaseUrl)).resolves.toBeUndefined();
 });
 
 it('leaves nothing of a migration that fails half-way', async () => {

@@ -95,6 +95,7 @@ function halfUnknown(): RunRecord {
     position,
     state,
     attempt: MOST,
+    tries: MOST,
     token: `claim ${id}`,
     holder: HOLDER,
     result: null,

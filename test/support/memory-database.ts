@@ -1,7 +1,7 @@
 import { TERMINAL_RUN_STATES } from '#libs/contracts';
 import type { Acceptance, NewRun } from '../../libs/runs/src/ledger/accept-runs.js';
 import type { TurnClaim } from '../../libs/runs/src/ledger/claim-turns.js';
-import type { CommitOptions, RunChange } from '../../libs/runs/src/ledger/commit-runs.js';
+import type { RunChange } from '../../libs/runs/src/ledger/commit-runs.js';
 import {
   HOLDER_DEAD_AFTER_S,
   type ClaimedTurn,
@@ -121,13 +121,19 @@ export class MemoryDatabase {
     });
   }
 
+  /** Whether what is not a turn's claim waits for the disk. */
+  protected readonly waitsForDisk: boolean = true;
+
   /** @returns for each change whether nobody had moved its run on since it was read */
-  commit(changes: readonly RunChange[], { isLazy }: CommitOptions): boolean[] {
+  commit(changes: readonly RunChange[]): boolean[] {
     const free = changes.filter(({ before }) => {
       const run = this.rows.get(before.id)?.run;
       return run?.version === before.version && run.token === before.token;
     });
-    this.#write(isLazy, new Map(free.map((change) => [change.before.id, this.#moved(change)])));
+    this.#write(
+      this.waitsForDisk,
+      new Map(free.map((change) => [change.before.id, this.#moved(change)])),
+    );
     return changes.map((change) => free.includes(change));
   }
 
@@ -172,7 +178,7 @@ export class MemoryDatabase {
         },
         events: [...row.events, { type: 'turn.claimed', data: { turn, attempt: attempt + 1 } }],
       };
-      this.#write(true, new Map([[runId, claimed]]));
+      this.#write(false, new Map([[runId, claimed]]));
       return { run: this.#record(claimed, false), ...this.turnInput(runId) };
     });
   }
@@ -218,10 +224,10 @@ export class MemoryDatabase {
     this.#undoable = [];
   }
 
-  #write(isLazy: boolean, changed: ReadonlyMap<string, RunRow>): void {
+  #write(waits: boolean, changed: ReadonlyMap<string, RunRow>): void {
     const before = new Map([...changed.keys()].map((id) => [id, this.#row(id)]));
     // The log is in order: what waits for the disk takes with it whatever came before.
-    if (!isLazy) this.#undoable = [];
+    if (waits) this.#undoable = [];
     else this.#undoable.push({ at: this.now(), before });
     for (const [id, row] of changed) {
       this.rows.set(id, row);

@@ -53,15 +53,13 @@ export function memoryLedger(db: MemoryDatabase, options: MemoryLedgerOptions = 
     maxBatch: 256,
     maxWaiting: Infinity,
   });
-  const [lazy, durable] = [true, false].map((isLazy) =>
-    lane(
-      ({ before }: RunChange) => before.id,
-      (changes) => db.commit(changes, { isLazy }),
-    ),
-  ) as [GroupCommit<RunChange, boolean>, GroupCommit<RunChange, boolean>];
+  const commits = lane(
+    ({ before }: RunChange) => before.id,
+    (changes) => db.commit(changes),
+  );
   const store: RunStore = {
     load: (runId) => patiently(() => loads.submit(runId)),
-    commit: (change, { isLazy }) => patiently(() => (isLazy ? lazy : durable).submit(change)),
+    commit: (change) => patiently(() => commits.submit(change)),
   };
   const writer = new RunWriter(store, random);
   return {

@@ -28,9 +28,9 @@ function store(run: RunRecord | undefined) {
       asked.push('load');
       return row && structuredClone(row);
     },
-    commit: async (change: RunChange, { isLazy }: { isLazy: boolean }): Promise<boolean> => {
+    commit: async (change: RunChange): Promise<boolean> => {
       const { before, after: next, events } = change;
-      asked.push([isLazy ? 'lazy' : 'durable', ...events.map(({ type }) => type)].join(' '));
+      asked.push(events.map(({ type }) => type).join(' '));
       const { fails } = one;
       one.fails = undefined;
       if (fails) throw fails;
@@ -61,7 +61,7 @@ describe('a run writer', () => {
     const applied = await new RunWriter(rows, AVERAGE).apply('run', claimTurn());
     expect(runOf(applied)).toMatchObject({ state: 'inferring', version: 2 });
     expect(rows.row()).toEqual(runOf(applied));
-    expect(rows.asked).toEqual(['load', 'lazy turn.claimed']);
+    expect(rows.asked).toEqual(['load', 'turn.claimed']);
   });
 
   it('says of a run that is not there that it is not there', async () => {
@@ -74,7 +74,7 @@ describe('a run writer', () => {
     const writer = new RunWriter(rows, AVERAGE);
     const known = runOf(await writer.apply('run', claimTurn()));
     await writer.apply('run', resolveTo([]), known);
-    expect(rows.asked.slice(2)).toEqual(['durable turn.resolved run.ended']);
+    expect(rows.asked.slice(2)).toEqual(['turn.resolved run.ended']);
   });
 
   it('commits together, in their order, what meets for one run', async () => {
@@ -82,11 +82,7 @@ describe('a run writer', () => {
     const writer = new RunWriter(rows, AVERAGE);
     const inputs = [claimCall('a'), claimCall('b', 'c2'), settleCall('a')];
     const applied = await Promise.all(inputs.map((input) => writer.apply('run', input)));
-    expect(rows.asked).toEqual([
-      'load',
-      'durable call.claimed',
-      'durable call.claimed call.settled',
-    ]);
+    expect(rows.asked).toEqual(['load', 'call.claimed', 'call.claimed call.settled']);
     expect(applied.map((one) => runOf(one).version)).toEqual([2, 4, 4]);
   });
 
@@ -107,7 +103,7 @@ describe('a run writer', () => {
     rows.meanwhile = (row) => after(row, claimCall('a', 'other')).run;
     const applied = await new RunWriter(rows, AVERAGE).apply('run', claimCall('a'));
     expect(applied).toEqual({ refused: 'held' });
-    expect(rows.asked).toEqual(['load', 'durable call.claimed', 'load']);
+    expect(rows.asked).toEqual(['load', 'call.claimed', 'load']);
     expect(rows.row()?.calls[0]?.token).toBe('other');
   });
 
@@ -137,13 +133,13 @@ describe('a run writer', () => {
       return rows.asked.filter((what) => what !== 'load');
     };
     expect(await lanes(acceptedRun(), claimTurn(), resolveTo([planned('a')]))).toEqual([
-      'lazy turn.claimed',
-      'durable turn.resolved',
+      'turn.claimed',
+      'turn.resolved',
     ]);
     const release = { type: 'call.release', callId: 'a', token: 'c1' } as const;
     expect(await lanes(executing, claimCall('a'), release)).toEqual([
-      'durable call.claimed',
-      'durable call.released',
+      'call.claimed',
+      'call.released',
     ]);
   });
 

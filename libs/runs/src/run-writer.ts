@@ -1,4 +1,4 @@
-import type { CommitOptions, RunChange } from './ledger/commit-runs.js';
+import type { RunChange } from './ledger/commit-runs.js';
 import {
   reduce,
   type Hinted,
@@ -27,7 +27,7 @@ interface Line {
 export interface RunStore {
   load(runId: string): Promise<RunRecord | undefined>;
   /** False: somebody else has moved the run on since it was read. */
-  commit(change: RunChange, options: CommitOptions): Promise<boolean>;
+  commit(change: RunChange): Promise<boolean>;
 }
 
 /**
@@ -107,10 +107,7 @@ export class RunWriter {
     const dueInMs = new Map(
       hints.map((hint) => [hint.kind === 'turn' ? 'turn' : hint.callId, hint.dueInMs]),
     );
-    // A crash of Postgres may undo what does not wait for the disk. Only the claim of a turn is told by its token from what
-    // comes instead; whatever else were undone, its holder would have forgotten, or somebody would build upon it.
-    const isLazy = events.every(({ type }) => type === 'turn.claimed');
-    return this.#store.commit({ before, after: run, events, dueInMs }, { isLazy });
+    return this.#store.commit({ before, after: run, events, dueInMs });
   }
 }
 

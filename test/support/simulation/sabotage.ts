@@ -1,4 +1,4 @@
-import type { CommitOptions, RunChange } from '../../../libs/runs/src/ledger/commit-runs.js';
+import type { RunChange } from '../../../libs/runs/src/ledger/commit-runs.js';
 import type { Ledger } from '../../../libs/runs/src/ledger/ledger.js';
 import type { RunInput, RunRecord } from '../../../libs/runs/src/reducer/index.js';
 import { MemoryDatabase } from '../memory-database.js';
@@ -36,12 +36,12 @@ function unfenced(ledger: Ledger, db: MemoryDatabase): Ledger {
 
 /** Nobody looks whether a run was moved on since it was read. */
 class Blind extends MemoryDatabase {
-  override commit(changes: readonly RunChange[], options: CommitOptions): boolean[] {
+  override commit(changes: readonly RunChange[]): boolean[] {
     const blind = changes.map((change): RunChange => {
       const { version = 0, token = null } = this.rows.get(change.before.id)?.run ?? {};
       return { ...change, before: { ...change.before, version, token } };
     });
-    return super.commit(blind, options);
+    return super.commit(blind);
   }
 }
 
@@ -65,9 +65,7 @@ class Hasty extends MemoryDatabase {
 
 /** No commit waits for the disk. */
 class Lazy extends MemoryDatabase {
-  override commit(changes: readonly RunChange[]): boolean[] {
-    return super.commit(changes, { isLazy: true });
-  }
+  protected override readonly waitsForDisk = false;
 }
 
 export const SABOTAGES: Record<string, Sabotage> = {

@@ -65,14 +65,15 @@ export async function sweep(options: SweepOptions): Promise<void> {
   const looksAtAll = mine.number % LOOK_EVERY === 1;
   if (looksAtAll || (await hasDead(pool))) await engine.offer(await ledger.findAbandoned(BATCH));
   if (looksAtAll) await cancelOrphaned(engine);
-  let { cursor } = mine;
-  const all = await wasEmptied();
-  if (all) cursor = undefined;
-  do {
+  // Where Redis was emptied, all at once; else a page, and the next one in the next sweep.
+  const isAll = await wasEmptied();
+  let cursor = isAll ? undefined : mine.cursor;
+  for (;;) {
     const page = await ledger.findReady(cursor, BATCH);
     await engine.offer(page.work);
     cursor = page.cursor;
-  } while (all && cursor !== undefined);
+    if (!isAll || cursor === undefined) break;
+  }
   await pool.query("UPDATE sweeps SET cursor = $1 WHERE name = 'ready'", [cursor ?? null]);
   if (retentionDays !== undefined) await deleteEnded(pool, retentionDays, BATCH);
 }

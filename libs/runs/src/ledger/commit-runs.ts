@@ -13,33 +13,22 @@ export interface RunChange {
   dueInMs: ReadonlyMap<'turn' | (string & {}), number>;
 }
 
-export interface CommitOptions {
-  /** The commit does not wait for the disk: the next that does makes it durable, too. */
-  isLazy: boolean;
-}
-
 /**
  * Writes many changes in one statement: all of them or none, except that a run which somebody else has moved on is left
- * alone. Each run is of another change.
+ * alone. Each run is of another change. Returns once it is on the disk.
  *
  * The version alone does not tell whether a run was moved on: a claim that a crash of Postgres undid had the version of
  * the claim that came after it. So the token is compared, too.
  *
  * @returns for each change whether it was written
  */
-export async function commitRuns(
-  pool: Pool,
-  changes: readonly RunChange[],
-  { isLazy }: CommitOptions,
-): Promise<boolean[]> {
+export async function commitRuns(pool: Pool, changes: readonly RunChange[]): Promise<boolean[]> {
   const { rows } = await pool.query<{ id: string }>({
     name: 'commit-runs',
     // Rows are locked in the order of their ids: two statements that change the same runs wait for each other, once.
     text: `
-      WITH lane AS (
-        SELECT CASE WHEN $2::boolean THEN set_config('synchronous_commit', 'off', true) END
-      ), wanted AS MATERIALIZED (
-        SELECT w.* FROM lane, json_to_recordset($1) AS w(
+      WITH wanted AS MATERIALIZED (
+        SELECT * FROM json_to_recordset($1) AS w(
           id uuid, "fromVersion" integer, "fromToken" uuid, version integer, state text, turn integer, attempt integer,
           tries integer, token uuid, holder uuid, outcome text, model text, confidence double precision, reply text,
           error text, "callsMade" integer, tokens integer, "dueInMs" double precision, "isOver" boolean, calls json,
@@ -58,16 +47,16 @@ export async function commitRuns(
         WHERE r.id = free.id RETURNING r.id, r.tenant_id, w."fromVersion", w.calls, w.events
       ), placed AS (
         INSERT INTO calls (id, run_id, tenant_id, turn, position, name, arguments, effect, approval, has_probe, state,
-                           attempt, token, holder, result, error, ready_at)
+                           attempt, tries, token, holder, result, error, ready_at)
         SELECT c.id, moved.id, moved.tenant_id, c.turn, c.position, c.name, c.arguments::json, c.effect,
-               c.approval, c."hasProbe", c.state, c.attempt, c.token, c.holder, c.result::json, c.error::json,
+               c.approval, c."hasProbe", c.state, c.attempt, c.tries, c.token, c.holder, c.result::json, c.error::json,
                now() + COALESCE(c."dueInMs", 0) * interval '1 ms'
         FROM moved, json_to_recordset(moved.calls) AS c(
           id uuid, turn integer, position integer, name text, arguments text, effect text, approval text,
-          "hasProbe" boolean, state text, attempt integer, token uuid, holder uuid, result text, error text,
+          "hasProbe" boolean, state text, attempt integer, tries integer, token uuid, holder uuid, result text, error text,
           "dueInMs" double precision)
         ON CONFLICT (id) DO UPDATE SET state = excluded.state, arguments = excluded.arguments,
-          attempt = excluded.attempt, token = excluded.token, holder = excluded.holder, result = excluded.result,
+          attempt = excluded.attempt, tries = excluded.tries, token = excluded.token, holder = excluded.holder, result = excluded.result,
           error = excluded.error, ready_at = excluded.ready_at
       ), recorded AS (
         INSERT INTO events (run_id, seq, tenant_id, type, data)
@@ -75,7 +64,7 @@ export async function commitRuns(
         FROM moved, ROWS FROM (json_to_recordset(moved.events) AS (type text, data text)) WITH ORDINALITY AS e(type, data, n)
       )
       SELECT id FROM moved`,
-    values: [JSON.stringify(changes.map(rowOf)), isLazy],
+    values: [JSON.stringify(changes.map(rowOf))],
   });
   const moved = new Set(rows.map(({ id }) => id));
   return changes.map(({ before }) => moved.has(before.id));

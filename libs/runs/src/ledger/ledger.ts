@@ -3,7 +3,7 @@ import type { RunInput, RunRecord } from '../reducer/index.js';
 import { RunWriter, type Applied } from '../run-writer.js';
 import { acceptRuns, type Acceptance, type NewRun } from './accept-runs.js';
 import { claimTurns, type TurnClaim } from './claim-turns.js';
-import { commitRuns, type CommitOptions, type RunChange } from './commit-runs.js';
+import { commitRuns, type RunChange } from './commit-runs.js';
 import {
   findAbandoned,
   findHalted,
@@ -77,19 +77,16 @@ export function openLedger(pool: Pool, mayJudge: () => boolean, signal: AbortSig
     (runId: string) => runId,
     (runIds) => loadRuns(pool, runIds, mayJudge()),
   );
-  const commits = (options: CommitOptions): GroupCommit<RunChange, boolean> =>
-    lane(
-      ({ before }: RunChange) => before.id,
-      (all) => commitRuns(pool, all, options),
-    );
-  const lazy = commits({ isLazy: true });
-  const durable = commits({ isLazy: false });
+  const commits = lane(
+    ({ before }: RunChange) => before.id,
+    (changes) => commitRuns(pool, changes),
+  );
   const patient = <T>(work: () => Promise<T>): Promise<T> => patiently(signal, work);
 
   const writer = new RunWriter(
     {
       load: (runId) => patient(() => loads.submit(runId)),
-      commit: (change, { isLazy }) => patient(() => (isLazy ? lazy : durable).submit(change)),
+      commit: (change) => patient(() => commits.submit(change)),
     },
     Math.random,
   );

@@ -8,7 +8,7 @@ const db = new MemoryDatabase(() => now);
 testLedger(() => ({
   open: (mayJudge) => memoryLedger(db, { mayJudge }),
   load: async (runId) => db.load([runId], true)[0],
-  commit: async (change) => db.commit([change], { isLazy: false })[0] ?? false,
+  commit: async (change) => db.commit([change])[0] ?? false,
   events: async (runId) => [...(db.rows.get(runId)?.events ?? [])],
   beat: async (epoch) => db.beat(epoch),
   pass: async (ms) => {

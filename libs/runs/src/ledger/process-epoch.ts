@@ -7,11 +7,11 @@ const BEAT_EVERY_MS = 1_000;
 const FRESH_FOR_MS = 4_000;
 
 /**
- * This process in the ledger: one row, one heartbeat a second, the lease on everything it has claimed. Leases are judged
+ * This process in the ledger: one row at a time, one heartbeat a second, the lease on everything it has claimed. Leases are judged
  * by the ledger's clock, its own freshness by the monotonic one.
  */
 export class ProcessEpoch {
-  readonly id = uuidv7();
+  #id = uuidv7();
   #lastBeat = -Infinity;
   #contactSince = Infinity;
   #timer: NodeJS.Timeout | undefined;
@@ -30,6 +30,11 @@ export class ProcessEpoch {
     await epoch.#beat();
     epoch.#schedule();
     return epoch;
+  }
+
+  /** Named by all that this process claims. Another one after a silence in which others may have called it dead. */
+  get id(): string {
+    return this.#id;
   }
 
   /** False once others may have called this process dead: it must start no effect then. */
@@ -56,6 +61,8 @@ export class ProcessEpoch {
 
   async #beat(): Promise<void> {
     const sentAt = performance.now();
+    // What was claimed before may be somebody else's by now: it must not look held again.
+    if (this.#lastBeat > -Infinity && !this.isFresh()) this.#id = uuidv7();
     await this.#pool.query({
       name: 'beat',
       text: `INSERT INTO processes (epoch, service) VALUES ($1, $2)

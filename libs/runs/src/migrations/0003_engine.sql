@@ -13,6 +13,7 @@ ALTER TABLE runs
   ADD COLUMN replay_of uuid;
 
 ALTER TABLE calls
+  ADD COLUMN tries integer NOT NULL DEFAULT 0,
   ADD COLUMN approval text NOT NULL DEFAULT 'never',
   ADD COLUMN has_probe boolean NOT NULL DEFAULT false;
 

@@ -86,6 +86,8 @@ it('a call that was released before anything was sent can be taken again, even w
   const step = after(run, release);
   expect(step.hints).toEqual([{ kind: 'call', callId: 'a', dueInMs: 0 }]);
   expect(reduce(step.run, release, AVERAGE)).toEqual({ refused: 'fenced' });
+  // It was never sent: that was no try.
+  expect(step.run.calls[0]).toMatchObject({ state: 'ready', attempt: 1, tries: 0 });
   expect(after(step.run, claimCall('a', 'c2')).run.calls).toMatchObject([{ attempt: 2 }]);
 });
 

@@ -26,7 +26,7 @@ export function claimCall(run: RunRecord, input: Input<'call.claim'>): Step {
       if (call.token === input.token) return again(run);
       if (call.held) return { refused: 'held' };
       if (call.effect === 'once') return becomeUnknown(run, call, abandoned());
-      if (call.attempt >= MAX_TRIES) return settle(run, call, 'failed', exhausted(call));
+      if (call.tries >= MAX_TRIES) return settle(run, call, 'failed', exhausted(call));
       return start(run, call, input);
     case 'ready':
       return call.due ? start(run, call, input) : { refused: 'not_due' };
@@ -47,11 +47,13 @@ export function claimCall(run: RunRecord, input: Input<'call.claim'>): Step {
 
 function start(run: RunRecord, call: CallRecord, { token, holder }: Input<'call.claim'>): Moved {
   const attempt = call.attempt + 1;
+  const tries = call.tries + 1;
   const { id, name, effect } = call;
   // Who claims is alive: this record may be reduced on, before it is read again.
-  return moved(withCall(run, { ...call, state: 'started', attempt, token, holder, held: true }), [
-    { type: 'call.claimed', data: { callId: id, name, attempt, effect } },
-  ]);
+  return moved(
+    withCall(run, { ...call, state: 'started', attempt, tries, token, holder, held: true }),
+    [{ type: 'call.claimed', data: { callId: id, name, attempt, effect } }],
+  );
 }
 
 /** In a run that is being ended, a call whose holder died is not made again. */
@@ -75,7 +77,7 @@ export function releaseCall(run: RunRecord, input: Input<'call.release'>): Step 
   if (call.state !== 'started' || call.token !== input.token) return { refused: 'fenced' };
   if (run.state !== 'executing') return settle(run, call, 'cancelled', run.error);
   return moved(
-    withCall(run, { ...call, state: 'ready', holder: null }),
+    withCall(run, { ...call, state: 'ready', tries: call.tries - 1, holder: null }),
     [{ type: 'call.released', data: { callId: call.id, name: call.name } }],
     hint(call),
   );
@@ -117,7 +119,7 @@ function retryOf(
   const isSafe = mayRetry === 'not_sent' || (mayRetry === 'transient' && call.effect !== 'once');
   if (!isSafe || run.state !== 'executing') return false;
   const { id, name, attempt } = call;
-  const dueInMs = retryInMs(error.code, { tries: attempt, msLeft: run.msLeft, random });
+  const dueInMs = retryInMs(error.code, { tries: call.tries, msLeft: run.msLeft, random });
   if (dueInMs === undefined) return false;
   return moved(
     withCall(run, { ...call, state: 'ready', holder: null, due: false }),
@@ -271,9 +273,9 @@ function abandoned(): ErrorRecord {
   };
 }
 
-function exhausted({ attempt }: CallRecord): ErrorRecord {
+function exhausted({ tries }: CallRecord): ErrorRecord {
   return {
     code: 'call_abandoned',
-    message: `The call was started ${attempt} times and no process lived to settle it.`,
+    message: `The call was started ${tries} times and no process lived to settle it.`,
   };
 }

@@ -71,6 +71,8 @@ export interface CallRecord extends PlannedCall {
   state: CallState;
   /** Claims so far; only grows. */
   attempt: number;
+  /** Claims that count towards the tries of a call: all but those that were handed back unsent. */
+  tries: number;
   /** Of the last claim. */
   token: string | null;
   /** Epoch of the process that has it in work, or had it when its outcome became unknown. */

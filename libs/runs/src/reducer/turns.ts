@@ -77,6 +77,7 @@ function plan(
     position,
     state: 'ready',
     attempt: 0,
+    tries: 0,
     token: null,
     holder: null,
     held: false,
