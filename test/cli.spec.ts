@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { compilePrompt, promptText } from '#libs/hammer';
 import { maskKey, maskTools } from '#libs/masking';
 import { readToolset } from '#libs/tools';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type { Run } from '#libs/contracts';
 import { run } from '../apps/cli/src/run.js';
 import { startDesk, type Desk } from './support/desk.js';
@@ -95,7 +97,10 @@ describe('wrong input', () => {
 });
 
 describe('hammerline runs', () => {
-  const SEND = { name: 'send', arguments: { recipient: 'Dana', text: 'Ready.\u202e' } } as const;
+  const SEND = {
+    name: 'send',
+    arguments: { recipient: 'Dana', text: 'Ready.\u202e\u00a0' },
+  } as const;
   const PAY = { name: 'pay', arguments: { invoice: 'A-17' } } as const;
   const LIGHT = { name: 'switch_light', arguments: { room: 'kitchen' } } as const;
   let desk: Desk;
@@ -143,6 +148,10 @@ describe('hammerline runs', () => {
     expect(stdout).toContain('awaiting_approval · send · once');
     // Nothing that steers a terminal, and no colours where there is none.
     for (const control of ['\u001b', '\u202e']) expect(stdout).not.toContain(control);
+    // What is approved is what is shown.
+    expect(stdout).toContain(
+      String.raw`arguments {"recipient":"Dana","text":"Ready.\u202e\u00a0"}`,
+    );
     const [, command = ''] = new RegExp(`→ hammerline runs (${word} .*)`).exec(stdout) ?? [];
     return { id, command: command.split(' ') };
   }
@@ -217,6 +226,34 @@ describe('hammerline runs', () => {
     expect(nothing.stdout).toContain('1  were replayed before');
   });
 
+  it('replays nothing that needs a choice, and says so', async () => {
+    desk.tools.script('/pay', { status: 400 });
+    const { id } = await desk.submit([[PAY]]);
+    await desk.stack.ended(id);
+    for (const args of [[id], [id, '--yes']]) {
+      const { status, stdout, stderr } = await runs(['replay', ...args]);
+      expect([status, stdout]).toEqual([3, expect.stringContaining('1  have `once` calls')]);
+      expect(stderr).toContain('--once');
+    }
+    expect((await runs(['replay', id, '--once', 'retry', '--yes'])).status).toBe(0);
+  });
+
+  it('names the file of a key that cannot be read', () => {
+    const cwd = mkdtempSync(path.join(tmpdir(), 'hammerline-cli-'));
+    mkdirSync(path.join(cwd, '.hammerline/api-key'), { recursive: true });
+    const main = path.resolve('dist/apps/cli/src/main.js');
+    const { PATH } = process.env;
+    const said = spawnSync(process.execPath, [main, 'runs', 'list'], {
+      cwd,
+      encoding: 'utf8',
+      env: { PATH },
+    });
+    rmSync(cwd, { recursive: true });
+    expect(said.status).toBe(1);
+    expect(said.stderr).toMatch(/\.hammerline\/api-key cannot be read .*--key/);
+    expect(said.stderr).not.toContain('HAMMERLINE_MODELS');
+  });
+
   it.each<[string, string[], NodeJS.ProcessEnv, number, string]>([
     ['no such run', ['show', '01890a5d-ac96-774b-bcce-b302099a8057'], {}, 1, 'There is no run'],
     ['a wrong key', ['list', '--key', 'hl_wrong_key_wrong_key'], {}, 1, 'is not known'],
@@ -226,6 +263,15 @@ describe('hammerline runs', () => {
     ['an unknown state', ['list', '--state', 'done'], {}, 2, '"done" is none of'],
     ['an unknown code', ['list', '--code', 'done'], {}, 2, 'has the codes'],
     ['a time that is none', ['list', '--after', 'noon'], {}, 2, 'such as'],
+    ['a time without a zone', ['list', '--after', '2026-11-22T09:30'], {}, 2, 'with its zone'],
+    ['a time outside all years', ['list', '--after', '0000-01-01T00:00:00Z'], {}, 2, 'with its'],
+    [
+      'a replay of open runs',
+      ['replay', '--state', 'queued'],
+      {},
+      2,
+      '"queued" is none of succeeded',
+    ],
     ['no hash', ['approve', 'a', 'b'], {}, 2, '--hash'],
     ['a hash that is none', ['deny', 'a', 'b', '--hash', 'x'], {}, 2, '64 hexadecimal'],
     ['arguments that are no JSON', ['approve', 'a', 'b', '--arguments', '{'], {}, 2, 'JSON'],

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { v7 as uuidv7 } from 'uuid';
 import type { Call, Run } from '#libs/contracts';
-import { argumentsHash } from '#libs/runs';
+import { argumentsHash, tenantOfKey } from '#libs/runs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { OTHER_KEY, startDesk, type Answer, type Desk } from './support/desk.js';
 
@@ -79,6 +81,19 @@ describe('a run is cancelled', () => {
     const ended = await desk.stack.ended(id);
     expect(ended).toMatchObject({ state: 'cancelled', error: { code: 'cancelled' } });
     expect(desk.tools.effects).toHaveLength(1);
+  });
+
+  it('by several people, and without a body, whatever its type is said to be', async () => {
+    const { run } = await waiting();
+    const headers = { 'content-type': 'application/json' };
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        desk.stack.request(`/v1/runs/${run.id}/cancel`, { method: 'POST', headers }),
+      ),
+    );
+    for (const answer of answers) {
+      expect([answer.status, await answer.json()]).toMatchObject([200, { state: 'cancelled' }]);
+    }
   });
 
   it('while it is queued: no model is asked', async () => {
@@ -254,6 +269,29 @@ describe('another tenant', () => {
   });
 });
 
+it('takes times of any zone', async () => {
+  const { status } = await desk.get('/v1/runs?createdAfter=2026-01-01T00:00:00%2B20:00');
+  expect(status).toBe(200);
+});
+
+it('docs/configuration.md adds a tenant with a key, and takes both away', async () => {
+  const text = readFileSync('docs/configuration.md', 'utf8');
+  const [, add = ''] = /<<'SQL'\n([^]*?)\nSQL/.exec(text) ?? [];
+  const [, take = ''] = /```sql\n([^]*?)```/.exec(text) ?? [];
+  const [revoke = '', remove = ''] = take.split('\n');
+  const key = 'hl_key_of_the_tenant_called_acme';
+  const hash = createHash('sha256').update(key).digest('hex');
+  await desk.pool.query(add.replace(":'hash'", `'${hash}'`));
+  const acme = { tenantId: 'acme', keyName: 'acme-1' };
+  expect((await desk.get('/v1/runs', key)).status).toBe(200);
+  for (const statement of [revoke, remove]) {
+    expect(await tenantOfKey(desk.pool, key)).toEqual(acme);
+    await desk.pool.query(statement);
+    expect(await tenantOfKey(desk.pool, key)).toBeUndefined();
+    await desk.pool.query('UPDATE api_keys SET revoked_at = NULL');
+  }
+});
+
 describe('bad input', () => {
   let approval: string;
   let outcome: string;
@@ -329,9 +367,18 @@ describe('bad input', () => {
     ['code=oops', '/code'],
     ['createdAfter=yesterday', '/createdAfter'],
     ['createdBefore=2026-11-22', '/createdBefore'],
+    ['createdAfter=0000-01-01T00:00:00Z', '/createdAfter'],
+    ['toolset=a%00', '/toolset'],
     ['sort=asc', '/sort'],
   ])('a list with %s', async (query, pointer) => {
     expect(await desk.get(`/v1/runs?${query}`)).toEqual(fault(pointer));
+  });
+
+  it.each([
+    [{ toolset: 'a\0' }, '/filter/toolset'],
+    [{ createdBefore: '0000-01-01T00:00:00Z' }, '/filter/createdBefore'],
+  ])('a replay of %j', async (filter, pointer) => {
+    expect(await desk.post('/v1/runs/replay', { filter })).toEqual(fault(pointer));
   });
 
   it('ids that are none, and decisions that do not fit the state', async () => {

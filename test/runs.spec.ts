@@ -3,7 +3,7 @@ import { cp } from 'node:fs/promises';
 import { get } from 'node:http';
 import path from 'node:path';
 import { ERROR_CODES, type Run } from '#libs/contracts';
-import type { StoredSpan } from '#libs/runs';
+import { openPool, type StoredSpan } from '#libs/runs';
 import { ATTR } from '#libs/telemetry';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startOutbox } from '../scripts/outbox.mjs';
@@ -24,7 +24,7 @@ beforeAll(async () => {
       await cp(OFFICE, path.join(folder, 'files'), { recursive: true });
       outboxLog = path.join(folder, 'outbox.log');
       outbox = await startOutbox({ file: outboxLog });
-      return { OUTBOX_URL: outbox.url, BODY_LIMIT_BYTES: '100000' };
+      return { OUTBOX_URL: outbox.url, BODY_LIMIT_BYTES: '100000', RETENTION_DAYS: '1' };
     },
   });
 });
@@ -108,6 +108,7 @@ describe('a run', () => {
     expect(await stack.ended(id)).toMatchObject({
       state: 'succeeded',
       outcome: 'irrelevant',
+      answer: 'None of the tools can do what is asked.',
       calls: [],
     });
   });
@@ -452,6 +453,27 @@ it('lists a tenant’s runs newest first, by cursor', async () => {
   };
   const ids = [...first.runs, ...second.runs].map(({ id }) => id);
   expect(ids).toEqual(ids.toSorted().toReversed());
+});
+
+it('forgets a run that ended more than RETENTION_DAYS ago', async () => {
+  const [old, young] = [
+    await stack.submit({ query: MEAN, toolset: 'office' }),
+    await stack.submit({ query: MEAN, toolset: 'office' }),
+  ];
+  for (const { id } of [old, young]) await stack.ended(id);
+  const pool = openPool({
+    databaseUrl: stack.postgres.url,
+    service: 'test',
+    onError: () => undefined,
+  });
+  const later = "UPDATE runs SET ended_at = now() - interval '25 hours' WHERE id = $1";
+  await pool.query(later, [old.id]);
+  await pool.end();
+  const status = async ({ id }: Run): Promise<number> =>
+    (await stack.request(`/v1/runs/${id}`)).status;
+  const signal = AbortSignal.timeout(30_000);
+  while ((await status(old)) !== 404) signal.throwIfAborted();
+  expect(await status(young)).toBe(200);
 });
 
 it('shows the toolsets without saying where their tools live', async () => {

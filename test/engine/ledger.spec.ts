@@ -351,6 +351,12 @@ it('accepts once even when Postgres dies while it is asked', async () => {
   expect(await readEvents(pool, TENANT, run.id, 0)).toHaveLength(1);
 });
 
+it('refuses a key that is another tenant’s', async () => {
+  await expect(ensureApiKey(pool, 'rotating', 'key-of-other')).rejects.toThrow(
+    /belongs to another/,
+  );
+});
+
 it('revokes the configured key when another one is configured, and takes it back', async () => {
   await ensureApiKey(pool, 'rotating', 'the first key');
   await ensureApiKey(pool, 'rotating', 'the second key');
@@ -378,15 +384,20 @@ describe('the sweep', () => {
     engine: new RunEngine({
       ledger,
       dispatch: {
-        offer: async ({ hint }) => {
+        offer: async () => undefined,
+        offerAgain: async ({ hint }) => {
           offered.push(hint);
         },
       },
       announce: { changed: () => undefined, halted: () => undefined },
       log,
     }),
-    able: () => true,
-    wasEmptied: () => Promise.resolve(true),
+    redis: {
+      isReachable: true,
+      findLoss: () => Promise.resolve('emptied'),
+      noteFilled: () => Promise.resolve(),
+    },
+    mayJudge: () => true,
     retentionDays: undefined,
     log,
   });
@@ -448,7 +459,10 @@ describe('the sweep', () => {
   });
 
   it('deletes what ended long ago, and nothing else', async () => {
-    const old = await accepted({ idempotency: { key: 'old', bodyHash: Buffer.from('old') } });
+    const old = await accepted({
+      idempotency: { key: 'old', bodyHash: Buffer.from('old') },
+      toolset: { name: 'old', hash: 'of-old', body: { tools: [] } },
+    });
     const recent = await accepted();
     const open = await accepted();
     await ledger.apply(old, { type: 'run.cancel', by: 'test' });
@@ -459,6 +473,13 @@ describe('the sweep', () => {
     expect(await readEvents(pool, TENANT, old, 0)).toEqual([]);
     expect((await readRun(pool, TENANT, recent))?.state).toBe('cancelled');
     expect((await readRun(pool, TENANT, open))?.state).toBe('queued');
+    const { rows } = await pool.query('SELECT hash FROM toolsets WHERE hash = ANY ($1)', [
+      ['of-old', 'h1'],
+    ]);
+    expect(rows).toEqual([{ hash: 'h1' }]);
+    // A process that knows the toolset from before sends it anew.
+    const again = await accepted({ toolset: { name: 'old', hash: 'of-old', body: { tools: [] } } });
+    expect((await readRun(pool, TENANT, again))?.state).toBe('queued');
   });
 
   it('cancels what a deleted tenant left', async () => {
@@ -472,9 +493,33 @@ describe('the sweep', () => {
     expect((await readRun(pool, TENANT, other))?.state).toBe('queued');
   });
 
-  it('leaves its turn to another process when it cannot reach Redis or may not judge', async () => {
+  it('ends what is overdue without Redis, too, and offers nothing then', async () => {
+    const overdue = await accepted();
+    const waiting = await accepted();
+    await pool.query("UPDATE runs SET deadline_at = now() - interval '1 s' WHERE id = $1", [
+      overdue,
+    ]);
+    const { redis } = options();
+    expect(await sweepNow({ redis: { ...redis, isReachable: false } })).toEqual([]);
+    expect((await readRun(pool, TENANT, overdue))?.state).toBe('expired');
+    expect((await sweepNow()).map(({ runId }) => runId)).toEqual([waiting]);
+  });
+
+  it('gets past a run that it cannot move', async () => {
+    const strange = await accepted();
+    const overdue = await accepted();
+    await pool.query("UPDATE runs SET deadline_at = now() - interval '1 s' WHERE ended_at IS NULL");
+    await pool.query("UPDATE runs SET state = 'of a later version' WHERE id = $1", [strange]);
+    await sweepNow();
+    expect((await readRun(pool, TENANT, overdue))?.state).toBe('expired');
+    expect(await ledger.apply(strange, { type: 'run.cancel', by: 'test' })).toEqual({
+      refused: 'unknown_state',
+    });
+  });
+
+  it('leaves its turn to another process while it may not judge', async () => {
     const id = await accepted();
-    expect(await sweepNow({ able: () => false })).toEqual([]);
+    expect(await sweepNow({ mayJudge: () => false })).toEqual([]);
     await sweep(options());
     expect(offered.map(({ runId }) => runId)).toEqual([id]);
   });

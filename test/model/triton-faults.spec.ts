@@ -26,7 +26,7 @@ describe.each(['grpc', 'http'] as const)('a real Triton whose model goes wrong, 
   let url: string;
   let model: Model;
 
-  const open = (variables: { MODEL?: string; MODEL_LORA?: string } = {}) =>
+  const open = (variables: { MODEL?: string; MODEL_LORA?: string; GUIDED_DECODING?: 'off' } = {}) =>
     openModel({
       RUNTIME: 'triton',
       MODEL_CACHE: '',
@@ -95,10 +95,16 @@ describe.each(['grpc', 'http'] as const)('a real Triton whose model goes wrong, 
   it('is left at the server where nothing guides it and its list is complete', async () => {
     const seen = triton.sights().length;
     triton.set({ serviceMs: 1_000 });
-    const answer = await model.generate(request(`Answer with ${LIST} and so on and on …`));
+    // Calls are wanted, and the server is not told.
+    const constraint = { grammar: 'root ::= "[]"', jsonSchema: {} };
+    const free = await open({ GUIDED_DECODING: 'off' });
+    await free.check(never);
+    const asked = request(`Answer with ${LIST} and so on and on …`, { constraint });
+    const answer = await free.generate(asked);
     expect(answer).toMatchObject({ text: LIST, finishReason: 'stop' });
     await triton.saw(({ event }) => event === 'cancelled', seen);
     triton.set({ serviceMs: 20 });
+    await free.close();
   });
 
   /** What a model says that is asked for the first time, by a worker that does not wait for long. */

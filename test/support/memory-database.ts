@@ -56,7 +56,14 @@ export class MemoryDatabase {
     this.now = now;
   }
 
-  beat(epoch: string): void {
+  /** @returns false where others may have called it dead, and it must begin anew */
+  beat(epoch: string): boolean {
+    if (!this.isAlive(epoch)) return false;
+    this.begin(epoch);
+    return true;
+  }
+
+  begin(epoch: string): void {
     this.seenAt.set(epoch, this.now());
     this.#undoable = [];
   }

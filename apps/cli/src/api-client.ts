@@ -70,9 +70,16 @@ export function openApi(connection: Connection, env: NodeJS.ProcessEnv): ApiClie
 
 /** The key of a gateway elsewhere is never guessed: this one's would be told to a stranger. */
 function localKey(url: string | undefined): string | undefined {
-  return url === undefined && existsSync(LOCAL_KEY)
-    ? readFileSync(LOCAL_KEY, 'utf8').trim()
-    : undefined;
+  if (url !== undefined || !existsSync(LOCAL_KEY)) return undefined;
+  try {
+    return readFileSync(LOCAL_KEY, 'utf8').trim();
+  } catch (cause) {
+    throw new HammerlineError(
+      'config_invalid',
+      `the API key in ${LOCAL_KEY} cannot be read (${(cause as Error).message}): mend that file, set HAMMERLINE_API_KEY, or give --key`,
+      { cause },
+    );
+  }
 }
 
 async function exchange(url: URL, init: RequestInit): Promise<{ status: number; text: string }> {

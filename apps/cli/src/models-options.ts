@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SERVING_FLAVOURS, type ServingFlavour } from '#libs/hammer';
 import { type AdapterChoices, type CardChoices, MOST_STOPS } from '#libs/models';
+import { numberFrom } from './number-from.js';
 
 /** What can be said of a model instead of what is read from it; for `pull` and `add`. */
 export interface ModelChoice {
@@ -88,15 +89,6 @@ function addStop(text: string, earlier: string[] = []): string[] {
 export function readName(text: string): string {
   if (text === '') throw new InvalidArgumentError('It must not be empty.');
   return text;
-}
-
-/** A whole number, as an argument. */
-export function numberFrom(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const number = Number(text);
-    if (Number.isInteger(number) && number >= least && number <= most) return number;
-    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
-  };
 }
 
 function readShare(text: string): number {

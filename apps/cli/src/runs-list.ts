@@ -1,6 +1,6 @@
-import type { Run, RunPage } from '#libs/contracts';
-import { numberFrom } from './models-options.js';
+import { RUN_STATES, type Run, type RunPage } from '#libs/contracts';
 import type { Connection } from './api-client.js';
+import { numberFrom } from './number-from.js';
 import type { AddRunsCommand, Connect } from './runs-command.js';
 import { type FilterChoice, filterOf, withFilter } from './runs-options.js';
 import { plain, printJson, table } from './text.js';
@@ -15,7 +15,10 @@ interface ListChoice extends FilterChoice, Connection {
 }
 
 export function addRunsList(add: AddRunsCommand, connect: Connect): void {
-  withFilter(add('list', 'Show runs, newest first. `--state failed,expired`: the dead letters.'))
+  withFilter(
+    add('list', 'Show runs, newest first. `--state failed,expired`: the dead letters.'),
+    RUN_STATES,
+  )
     .option('--limit <n>', 'most of them', numberFrom(1, 10_000), 20)
     .option('--cursor <id>', '`next` of the list before')
     .option('--json', 'one JSON object {runs, next}')

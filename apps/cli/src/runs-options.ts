@@ -1,5 +1,5 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import { ERROR_CODES, RUN_STATES } from '#libs/contracts';
+import { type Command, InvalidArgumentError } from 'commander';
+import { ERROR_CODES, RunFilter, type RunState } from '#libs/contracts';
 
 /** What runs are chosen by, as the gateway's filter has it. */
 export interface FilterChoice {
@@ -10,10 +10,11 @@ export interface FilterChoice {
   before?: string;
 }
 
-export function withFilter(command: Command): Command {
+/** @param states those that runs can be chosen by */
+export function withFilter(command: Command, states: readonly RunState[]): Command {
   return command
-    .option('--state <states>', `one or more, by commas: ${RUN_STATES.join(', ')}`, readStates)
-    .addOption(new Option('--code <code>', 'the error that they ended with').argParser(readCode))
+    .option('--state <states>', `one or more, by commas: ${states.join(', ')}`, statesOf(states))
+    .option('--code <code>', 'the error that they ended with', readCode)
     .option('--toolset <name>', 'their toolset')
     .option(
       '--after <time>',
@@ -42,11 +43,13 @@ export function readJsonText(text: string): unknown {
   }
 }
 
-function readStates(text: string): string[] {
-  const states = text.split(',');
-  const wrong = states.find((state) => !(RUN_STATES as readonly string[]).includes(state));
-  if (wrong === undefined) return states;
-  throw new InvalidArgumentError(`${JSON.stringify(wrong)} is none of ${RUN_STATES.join(', ')}.`);
+function statesOf(known: readonly string[]): (text: string) => string[] {
+  return (text) => {
+    const states = text.split(',');
+    const wrong = states.find((state) => !known.includes(state));
+    if (wrong === undefined) return states;
+    throw new InvalidArgumentError(`${JSON.stringify(wrong)} is none of ${known.join(', ')}.`);
+  };
 }
 
 function readCode(text: string): string {
@@ -54,9 +57,9 @@ function readCode(text: string): string {
   throw new InvalidArgumentError('docs/api.md has the codes.');
 }
 
-/** A time in any form that has a date; without a zone it is this machine's. */
+/** A time as the gateway takes it: with its zone. */
 function readTime(text: string): string {
-  const time = Date.parse(text);
-  if (!Number.isNaN(time) && /^\d{4}-\d\d-\d\d/.test(text)) return new Date(time).toISOString();
-  throw new InvalidArgumentError('Give a time such as 2026-11-22T09:30:00Z.');
+  const { data } = RunFilter.shape.createdAfter.safeParse(text);
+  if (data !== undefined) return data;
+  throw new InvalidArgumentError('Give a time with its zone, such as 2026-11-22T09:30:00Z.');
 }

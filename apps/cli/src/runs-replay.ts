@@ -1,5 +1,10 @@
 import { Option } from 'commander';
-import { HammerlineError, type ReplayReport, ReplayRequest } from '#libs/contracts';
+import {
+  HammerlineError,
+  type ReplayReport,
+  ReplayRequest,
+  TERMINAL_RUN_STATES,
+} from '#libs/contracts';
 import type { Connection } from './api-client.js';
 import type { AddRunsCommand, Connect } from './runs-command.js';
 import { type FilterChoice, filterOf, withFilter } from './runs-options.js';
@@ -25,6 +30,7 @@ export function addRunsReplay(add: AddRunsCommand, connect: Connect): void {
       'replay',
       'Do ended runs again, as new runs that keep what was done. It counts first; --yes begins. Without ids and --state: those that failed or expired.',
     ).argument('[runs...]', 'ids'),
+    [...TERMINAL_RUN_STATES],
   )
     .addOption(
       new Option(
@@ -57,6 +63,9 @@ async function replay(connect: Connect, ids: string[], choice: ReplayChoice): Pr
   }
   if (counted.replayable > 0 && !isBegun) {
     throw new NotConfirmed('nothing was begun: the same with --yes begins');
+  }
+  if (counted.needsChoice > 0 && !isBegun) {
+    throw new NotConfirmed('nothing was begun: choose --once keep or --once retry');
   }
   if (isBegun && counted.replayable > report.limit) {
     console.error(

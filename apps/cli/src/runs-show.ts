@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { type Call, type Run, TERMINAL_RUN_STATES } from '#libs/contracts';
+import { type Call, type Run, TERMINAL_RUN_STATES, visibleJson } from '#libs/contracts';
 import type { Connection } from './api-client.js';
 import type { AddRunsCommand, Connect } from './runs-command.js';
 import { plain, printJson } from './text.js';
@@ -46,8 +46,8 @@ function callLines(call: Call, run: Run): string[] {
   return [
     '',
     `${id}  ${paint(state)} · ${plain(call.name)} · ${call.effect}${call.turn > 1 ? ` · turn ${call.turn}` : ''}`,
-    `  arguments ${plain(JSON.stringify(call.arguments))}`,
-    ...(result === undefined ? [] : [`  result ${plain(JSON.stringify(result))}`]),
+    `  arguments ${visibleJson(call.arguments)}`,
+    ...(result === undefined ? [] : [`  result ${visibleJson(result)}`]),
     ...(error ? [`  ${error.code}: ${plain(error.message)}`] : []),
     ...(state === 'awaiting_approval' && argumentsHash !== undefined
       ? ['approve', 'deny'].map(

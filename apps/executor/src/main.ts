@@ -16,6 +16,8 @@ import { ExecutorConfig } from './config.js';
 
 /** Calls may take longer than a process has to drain: what is out after this is ended, and what became of it recorded. */
 const DRAIN_MS = 18_000;
+/** What came of it waits so long for an absent ledger: less than a process has to stop. */
+const ABANDON_MS = 21_000;
 
 await runService('executor', ExecutorConfig, async (config, log) => {
   const redis = await openRedis(config.REDIS_URL, IMPATIENT);
@@ -48,8 +50,10 @@ await runService('executor', ExecutorConfig, async (config, log) => {
     url: health.url,
     close: async () => {
       const late = setTimeout(() => leaving.abort(), DRAIN_MS);
+      const last = setTimeout(() => runs.abandon(), ABANDON_MS);
       await consumer.close();
       clearTimeout(late);
+      clearTimeout(last);
       await halts.close();
       await health.close();
       await telemetry.shutdown();

@@ -90,7 +90,8 @@ function executor({ url, effect = 'once', call, state = 'executing', probe }: Sc
       const calls = [
         { ...started, state: 'started', attempt: 1, due: true, hasProbe: true, ...call },
       ];
-      return { run: { id: 'r', state, msLeft: 60_000, calls }, hints: [] };
+      const type = call?.state === 'outcome_unknown' ? 'call.probed' : 'call.claimed';
+      return { run: { id: 'r', state, msLeft: 60_000, calls }, hints: [], events: [{ type }] };
     },
   };
   const take = createCallTaker({
@@ -150,8 +151,6 @@ describe('a call in work', () => {
     ['idempotent', 'halt', again],
     ['read', 'halt', again],
     ['once', 'leaving', unknown],
-    ['idempotent', 'leaving', again],
-    ['read', 'leaving', again],
   ] as const)('that is %s ends with its connection at: %s', async (effect, why, result) => {
     const { url, asked, closed } = await serveNothing();
     const scene = executor({ url, effect });
@@ -161,6 +160,19 @@ describe('a call in work', () => {
     expect(await taken).toMatchObject([{ type: 'call.settle', result }]);
     await closed;
   });
+
+  it.each(['read', 'idempotent'] as const)(
+    'that is %s is left to another process when this one leaves',
+    async (effect) => {
+      const { url, asked, closed } = await serveNothing();
+      const scene = executor({ url, effect });
+      const taken = scene.take();
+      await asked;
+      scene.leaving.abort();
+      expect(await taken).toMatchObject([{ type: 'call.release', callId: 'c' }]);
+      await closed;
+    },
+  );
 
   it.each(['read', 'idempotent'] as const)(
     'that is %s ends once others may make it again',

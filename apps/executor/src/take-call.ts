@@ -41,7 +41,9 @@ export function createCallTaker(
     const claimed = await runs.engine.apply(runId, input);
     const claimedAt = performance.now();
     const call = claimed.refused ? undefined : claimed.run.calls.find(({ id }) => id === callId);
-    const isGranted = call?.state === 'outcome_unknown' || call?.token === token;
+    const isProbe =
+      claimed.refused === undefined && claimed.events.some(({ type }) => type === 'call.probed');
+    const isGranted = isProbe || (call?.state === 'started' && call.token === token);
     if (claimed.refused || !call || !isGranted) {
       log.debug({ runId, callId, refused: claimed.refused }, 'nothing to claim');
       return undefined;
@@ -54,7 +56,16 @@ export function createCallTaker(
     return { run, call, token, apply };
   };
 
-  const make = async ({ run, call, token, apply }: Granted, halted: AbortSignal): Promise<void> => {
+  const release = async ({ run, call, token, apply }: Granted): Promise<void> => {
+    const { refused } = await apply({ type: 'call.release', callId: call.id, token });
+    const at = { runId: run.id, callId: call.id, tool: call.name };
+    log.warn({ ...at, refused }, 'call handed back');
+  };
+
+  const make = async (granted: Granted, halted: AbortSignal): Promise<void> => {
+    const { run, call, token, apply } = granted;
+    // It was cancelled or has expired in the same commit.
+    if (run.state !== 'executing') return release(granted);
     const at = { runId: run.id, callId: call.id, tool: call.name };
     const { holder } = call;
     const lease = leases.watch(holder);
@@ -62,25 +73,21 @@ export function createCallTaker(
     const ends = [halted, leaving];
     // Nobody makes a `once` call again: what it comes to counts, however late.
     if (call.effect !== 'once') ends.push(lease.signal);
-    // It was cancelled or has expired in the same commit.
-    if (run.state !== 'executing') ends.push(AbortSignal.abort());
     const result = await toolsetOf(run.toolsetHash)
       .then((toolset) =>
         makeCall(toolset, call, {
           env,
           filesDir,
           signal: AbortSignal.any(ends),
-          mayStart: () => leases.isHeld(holder),
+          mayStart: () => !lease.signal.aborted && leases.isHeld(holder),
         }),
       )
       // What makes a call never throws: this broke before anything was sent.
       .catch((error: unknown) => notSent(error))
       .finally(() => lease.release());
-    if (wasStopped(result)) {
-      const { refused } = await apply({ type: 'call.release', callId: call.id, token });
-      log.warn({ ...at, refused }, 'stopped before anything was sent; handed back');
-      return;
-    }
+    // Another process may make it: it was not sent, or it does no harm if it is made again.
+    const isAgain = leaving.aborted && call.effect !== 'once' && !halted.aborted;
+    if (wasStopped(result, isAgain)) return release(granted);
     const settle = (came: CallResult): ReturnType<typeof apply> =>
       apply({ type: 'call.settle', callId: call.id, token, result: came });
     const { refused } = await settle(result).catch((error: unknown) => {
@@ -116,9 +123,9 @@ export function createCallTaker(
   };
 }
 
-function wasStopped(result: CallResult): boolean {
-  if (result.state !== 'failed') return false;
-  return result.error.code === 'cancelled' && result.mayRetry === 'not_sent';
+function wasStopped(result: CallResult, evenIfSent: boolean): boolean {
+  if (result.state !== 'failed' || result.error.code !== 'cancelled') return false;
+  return result.mayRetry === 'not_sent' || evenIfSent;
 }
 
 function notSent(error: unknown): CallResult {

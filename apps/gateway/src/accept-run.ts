@@ -9,7 +9,7 @@ import {
   type RunMode,
 } from '#libs/contracts';
 import { traceIdOf } from '#libs/telemetry';
-import type { NewRun } from '#libs/runs';
+import { shownQuery, type NewRun } from '#libs/runs';
 import { inlineToolset, readTools, toolsWithoutExecutor, type Toolset } from '#libs/tools';
 import { v7 as uuidv7 } from 'uuid';
 import { readBody } from './problem.js';
@@ -49,7 +49,7 @@ export function newRun(
     toolset: { name: toolset.name, hash: toolset.hash, body: toolset },
     messages,
     traceparent: options.traceparent,
-    idempotency: idempotencyOf(options.idempotencyKey, request),
+    idempotency: idempotencyOf(options.idempotencyKey, body),
   };
 }
 
@@ -60,7 +60,7 @@ export function queuedRun(run: NewRun): Run {
     state: 'queued',
     mode: run.mode,
     toolset: run.toolset.name,
-    query: run.messages.findLast(({ role }) => role === 'user')?.content ?? '',
+    query: shownQuery(run.messages),
     calls: [],
     traceId: traceIdOf(run.traceparent),
     priority: run.priority,
@@ -100,7 +100,8 @@ function requireExecutors(toolset: Toolset, mode: RunMode): void {
   });
 }
 
-function idempotencyOf(key: string | undefined, request: RunRequest): NewRun['idempotency'] {
+/** @param body as it was sent: with our defaults in it, a release that changes one would take a repetition for another body */
+function idempotencyOf(key: string | undefined, body: unknown): NewRun['idempotency'] {
   if (key === undefined) return undefined;
   if (key === '' || key.length > MAX_KEY_LENGTH || !/^[\x21-\x7e]+$/.test(key)) {
     throw invalidRequest({
@@ -109,5 +110,5 @@ function idempotencyOf(key: string | undefined, request: RunRequest): NewRun['id
       mend: `Give 1 to ${MAX_KEY_LENGTH} visible ASCII characters, such as a UUID.`,
     });
   }
-  return { key, bodyHash: createHash('sha256').update(JSON.stringify(request)).digest() };
+  return { key, bodyHash: createHash('sha256').update(JSON.stringify(body)).digest() };
 }

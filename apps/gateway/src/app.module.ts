@@ -62,6 +62,7 @@ export class AppModule {
               databaseUrl: config.DATABASE_URL,
               redis,
               queues: { turn, call },
+              retentionDays: config.RETENTION_DAYS,
               log,
             }),
         },

@@ -46,8 +46,6 @@ export class ControlController {
   ): Promise<Run> {
     readBody(NoBody, body ?? {});
     const run = await findRun(this.runs.pool, tenantId, id);
-    // Asked for twice, it is done.
-    if (run.state === 'cancelled') return run;
     return this.#apply(tenantId, run, { type: 'run.cancel', by: keyName });
   }
 
@@ -117,7 +115,9 @@ export class ControlController {
     const { refused } = await Promise.race([this.runs.engine.apply(id, input), lateness()]);
     const run = await readRun(this.runs.pool, tenantId, id);
     if (!run) throw new HammerlineError('not_found', `The run ${id} has been deleted.`);
-    if (refused) throw notPossible(refused, input, run);
+    // Asked for twice, even at once, it is done.
+    const isDone = input.type === 'run.cancel' && run.state === 'cancelled';
+    if (refused && !isDone) throw notPossible(refused, input, run);
     return run;
   }
 }

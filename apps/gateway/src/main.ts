@@ -84,13 +84,17 @@ await runService('gateway', GatewayConfig, async (config, log) => {
   };
 });
 
-/** Fastify's own reader judges a body; `parseJson` then reads it, as one tenant's keys must not end up in another's. */
+/**
+ * Fastify's own reader judges a body; `parseJson` then reads it, as one tenant's keys must not end up in another's. Many
+ * clients name the type of a body that they do not send: that is none.
+ */
 function readJsonBodies(fastify: FastifyInstance): void {
   const judge = fastify.getDefaultJsonParser('error', 'error');
   const media = 'application/json';
   fastify.removeContentTypeParser(media);
   fastify.addContentTypeParser<string>(media, { parseAs: 'string' }, (request, body, done) => {
-    void judge(request, body, (error) => done(error, error ? undefined : parseJson(body)));
+    if (body === '') done(null, undefined);
+    else void judge(request, body, (error) => done(error, error ? undefined : parseJson(body)));
   });
 }
 

@@ -39,7 +39,8 @@ function explain(refused: Refusal, { type }: RunInput, run: Run, call: Call | un
   }
   if (!call) return `The run is \`${run.state}\`: that cannot be done now.`;
   if (refused === 'ending') {
-    return `The run is \`${run.state}\`: no call is made any more. Say \`succeeded\` or \`failed\`.`;
+    const instead = type === 'call.decide' ? ' Say `succeeded` or `failed`.' : '';
+    return `The run is \`${run.state}\`: no call is made any more.${instead}`;
   }
   const wanted: CallState = type === 'call.decide' ? 'outcome_unknown' : 'awaiting_approval';
   return `The call is \`${call.state}\`; only one that is \`${wanted}\` can be decided so. GET /v1/runs/${run.id} shows it.`;

@@ -77,6 +77,7 @@ const MENDS: Record<string, string> = {
   'belongs to `ids`': 'Name the runs in `filter.ids`, or leave it out.',
   'cannot be stored':
     'Remove U+0000 and what is no valid Unicode text, and nest at most 64 levels.',
+  'is outside the years 1 to 9999': 'Give a time such as 2026-11-22T09:30:00Z.',
   'chooses nothing': 'Give `ids`, `state`, `code`, `toolset`, `createdAfter` or `createdBefore`.',
 };
 

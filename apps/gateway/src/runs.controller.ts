@@ -55,7 +55,7 @@ export class RunsController {
   ): Promise<void> {
     this.admission.check();
     const { tenantId } = request;
-    const accepted = await inSpan(
+    const { run: accepted, isNew } = await inSpan(
       'POST /v1/runs',
       {
         kind: SpanKind.SERVER,
@@ -82,14 +82,18 @@ export class RunsController {
           );
         }
         span.setAttribute(ATTR.httpStatus, 202);
-        if (acceptance.kind === 'accepted') return run;
+        if (acceptance.kind === 'accepted') return { run, isNew: true };
         void reply.header('idempotency-replayed', 'true');
-        return { ...run, id: acceptance.runId };
+        return { run: { ...run, id: acceptance.runId }, isNew: false };
       },
     );
     void reply.header('location', `/v1/runs/${accepted.id}`);
     const waitS = Math.min(readWait(headers['prefer']), MAX_WAIT_S);
     if (waitS > 0) void reply.header('preference-applied', `wait=${waitS}`);
+    else if (isNew) {
+      void reply.status(202).send(queuedRun(accepted));
+      return;
+    }
     const { pool } = this.runs;
     const seen = await waitForRun(pool, this.notices, {
       tenantId,

@@ -10,8 +10,9 @@ const DRAIN_WITHIN_MS = 30_000;
  * Streams a run's events as Server-Sent Events, from the one after `after` to the last, then ends. Numbers are dense,
  * and the ledger is read again from the last one sent: a lost notice delays events but never drops one.
  *
- * No more than one event waits in memory for a slow reader. One that does not take it in 30 s is cut, and so is one that is
- * behind when this process stops; it comes back with its Last-Event-ID.
+ * What one look at the ledger finds is held in memory until it is sent, event by event; the ledger is not looked at again
+ * before. A reader that does not take an event in 30 s is cut, and so is one that is behind when this process stops; it
+ * comes back with its Last-Event-ID.
  */
 export async function streamEvents(
   reply: FastifyReply,

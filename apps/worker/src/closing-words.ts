@@ -7,7 +7,8 @@ import type { Model } from './models/model.js';
 /** As many as a list of calls may take, whose prompt is the longer one: where that fits the context, this does. */
 const MAX_TOKENS = 512;
 
-const NO_TOOL_FITS = 'None of the tools can do what is asked.';
+/** What is said where the first turn makes no call. */
+export const NO_TOOL_FITS = 'None of the tools can do what is asked.';
 const NO_MORE_CALLS =
   'The model makes no further call: what the request came to are the results of its calls.';
 

@@ -18,6 +18,9 @@ import { fixedLimit, type Limit } from './feed/limit.js';
 import { ModelFeed } from './feed/model-feed.js';
 import { openModel } from './models/open-model.js';
 
+/** What a turn came to waits so long for an absent ledger: less than a process has to stop. */
+const ABANDON_MS = 21_000;
+
 await runService('worker', WorkerConfig, async (config, log) => {
   const redis = await openRedis(config.REDIS_URL, IMPATIENT);
   const blockingRedis = await openRedis(config.REDIS_URL, BLOCKING);
@@ -53,7 +56,9 @@ await runService('worker', WorkerConfig, async (config, log) => {
       // What was not yet sent to the model goes back to the queue; what was sent is waited for, but not for ever.
       const drained = consumer.close();
       await model.stop();
+      const last = setTimeout(() => runs.abandon(), ABANDON_MS);
       await drained;
+      clearTimeout(last);
       await halts.close();
       await health.close();
       await telemetry.shutdown();

@@ -151,10 +151,13 @@ describe('resolveTurn', () => {
     });
 
     it.each([[['[]']], [['No tool does that.', '[]']]])(
-      'takes %j for a refusal, and asks for no words',
+      'takes %j for a refusal, and says so without asking for words',
       async (texts) => {
         const { model, asked } = talking(...texts.map((text) => [text] as const));
-        expect((await resolve(model)).answer).toEqual({ outcome: 'irrelevant', text: '' });
+        expect((await resolve(model)).answer).toEqual({
+          outcome: 'irrelevant',
+          text: 'None of the tools can do what is asked.',
+        });
         expect(asked).toHaveLength(texts.length);
       },
     );

@@ -10,7 +10,7 @@ import { ATTR } from '#libs/telemetry';
 import type { CompiledToolset, TurnAnswer } from '#libs/turn';
 import type { Span } from '@opentelemetry/api';
 import { askModel, tokensOf } from './ask-model.js';
-import { closingWords } from './closing-words.js';
+import { closingWords, NO_TOOL_FITS } from './closing-words.js';
 import type { Model } from './models/model.js';
 
 const MAX_ANSWER_TOKENS = 512;
@@ -31,7 +31,7 @@ export interface Resolution {
   /** Calls are under their real names, each validated against its tool. */
   answer:
     | { outcome: 'calls'; calls: readonly ResolvedCall[] }
-    /** The model has no call: no tool fits, or all is done. The text is empty where nobody waits for words. */
+    /** The model has no call: no tool fits, or all is done. */
     | { outcome: 'irrelevant'; text: string }
     | { outcome: 'answer'; text: string }
     | { outcome: 'needs_input'; text: string; missing: MissingInput };
@@ -76,7 +76,7 @@ export async function resolveTurn(model: Model, question: TurnQuestion): Promise
         return { answer: needFor(answer), confidence, tokens };
       case 'irrelevant': {
         if (until === 'calls') {
-          return { answer: { outcome: 'irrelevant', text: '' }, confidence, tokens };
+          return { answer: { outcome: 'irrelevant', text: NO_TOOL_FITS }, confidence, tokens };
         }
         const said = await closingWords(model, { messages: question.messages, hasCalled, signal });
         tokens += said.tokens;

@@ -93,12 +93,17 @@ export function createTurnTaker(deps: {
       log.debug({ runId, refused: claimed.refused }, 'nothing to claim');
       return;
     }
+    const claimedAt = performance.now();
     const { run } = claimed;
+    const apply = (input: RunInput): ReturnType<typeof engine.apply> => {
+      const msLeft = run.msLeft - (performance.now() - claimedAt);
+      return engine.apply(runId, input, { ...run, msLeft });
+    };
     trace.getActiveSpan()?.setAttribute(ATTR.attempt, run.attempt);
     log.info({ runId, turn: run.turn, attempt: run.attempt }, 'turn claimed');
     try {
       const input = await resolve(claimed, token, signal);
-      const { refused } = await engine.apply(runId, input, run);
+      const { refused } = await apply(input);
       const { answer, confidence, tokens } = input;
       log.info({ runId, outcome: answer.outcome, confidence, refused }, 'turn resolved');
       return tokens;
@@ -116,7 +121,7 @@ export function createTurnTaker(deps: {
       const input: RunInput = isAway
         ? { type: 'turn.delay', ...told, dueInMs: model.isStopped ? 0 : restMs(run, failure) }
         : { type: 'turn.fail', ...told, retryable: failure.retryable };
-      await engine.apply(runId, input, run);
+      await apply(input);
     }
   };
 

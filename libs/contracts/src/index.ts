@@ -5,3 +5,4 @@ export * from './run-control.js';
 export * from './run-request.js';
 export * from './run.js';
 export * from './tool.js';
+export * from './visible-json.js';

@@ -46,14 +46,26 @@ export const OutcomeRequest = z
   .meta({ id: 'OutcomeRequest' });
 export type OutcomeRequest = z.infer<typeof OutcomeRequest>;
 
-const Time = z.iso.datetime({ offset: true });
+/** The same instant for the ledger, which takes neither every zone nor every year that the format allows. */
+const Time = z.iso
+  .datetime({ offset: true, abort: true })
+  .refine((text) => {
+    const year = new Date(text).getUTCFullYear();
+    return year >= 1 && year <= 9_999;
+  }, 'is outside the years 1 to 9999')
+  .transform((text) => new Date(text).toISOString());
 const Code = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]);
 
 /** What runs can be chosen by. All that is given must hold. */
 export const RunFilter = z.strictObject({
   state: z.array(z.enum(RUN_STATES)).min(1).optional(),
   code: Code.optional().meta({ description: 'Code of the error that the run ended with.' }),
-  toolset: z.string().min(1).max(128).optional(),
+  toolset: z
+    .string()
+    .min(1)
+    .max(128)
+    .refine((name) => isStorable(name), 'holds NUL or half a character')
+    .optional(),
   createdAfter: Time.optional().meta({ description: 'Accepted at this time or later.' }),
   createdBefore: Time.optional().meta({ description: 'Accepted before this time.' }),
 });

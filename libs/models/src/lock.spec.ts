@@ -46,7 +46,8 @@ describe('withLock', () => {
   it('takes over at once where the number belongs to another process by now', async () => {
     await writeFile(file, `process ${process.pid} on ${hostname()}\n1\nx`);
     await expect(mostAtOnce(4)).resolves.toBe(1);
-  });
+    // Each that is let in is waited for by the others, who look now and then.
+  }, 30_000);
 
   it('never takes from a living process of this machine, however long it was stopped', async () => {
     const stop = new AbortController();

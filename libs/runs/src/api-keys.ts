@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { HammerlineError } from '#libs/contracts';
 import type { Pool } from './ledger/pool.js';
 
 /** Keys that came from the environment carry this name; a tenant has one of them at a time. */
@@ -7,15 +8,19 @@ const CONFIGURED = 'configured';
 /** Makes sure that the tenant exists and that `key` is its one configured key: an earlier one is revoked. */
 export async function ensureApiKey(pool: Pool, tenantId: string, key: string): Promise<void> {
   await pool.query('INSERT INTO tenants (id) VALUES ($1) ON CONFLICT DO NOTHING', [tenantId]);
-  await pool.query(
+  const { rowCount } = await pool.query(
     `WITH revoked AS (
        UPDATE api_keys SET revoked_at = now()
        WHERE tenant_id = $2 AND name = $3 AND hash <> $1 AND revoked_at IS NULL
      )
      INSERT INTO api_keys (hash, tenant_id, name) VALUES ($1, $2, $3)
-     ON CONFLICT (hash) DO UPDATE SET revoked_at = NULL`,
+     ON CONFLICT (hash) DO UPDATE SET revoked_at = NULL WHERE api_keys.tenant_id = $2`,
     [hashOf(key), tenantId, CONFIGURED],
   );
+  if (rowCount === 0) {
+    const message = `The API key of the tenant ${tenantId} belongs to another one. Give each tenant a key of its own.`;
+    throw new HammerlineError('config_invalid', message);
+  }
 }
 
 /** Whose a key is, and what it is called: what was decided with it is told under that name. */

@@ -5,7 +5,7 @@ export { HINT_JOB_OPTIONS, QUEUE_PREFIX, type HintQueues } from './dispatch/hint
 export { BLOCKING, IMPATIENT, openRedis } from './dispatch/redis.js';
 export { Halts } from './dispatch/halts.js';
 export { RunNotices } from './dispatch/run-notices.js';
-export type { Acceptance, NewRun } from './ledger/accept-runs.js';
+export { shownQuery, type Acceptance, type NewRun } from './ledger/accept-runs.js';
 export type { Ledger } from './ledger/ledger.js';
 export { isLedgerAway, openPool, type Pool } from './ledger/pool.js';
 export type { ClaimedTurn, EarlierCall, TurnInput } from './ledger/run-rows.js';

@@ -22,9 +22,6 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
   return applied.map(({ name }) => name);
 }
 
-/** What this version's processes know of the schema: the number of its last migration. */
-const LEVEL = 3;
-
 /** Refuses a ledger that cannot be reached, lacks a migration, or has become one that this version cannot work with. */
 export async function checkLedger(pool: Pool, databaseUrl: string): Promise<void> {
   const known = (await readdir(MIGRATIONS_DIR)).map((file) => file.replace(/\.sql$/, ''));
@@ -44,11 +41,13 @@ export async function checkLedger(pool: Pool, databaseUrl: string): Promise<void
       `The ledger lacks the migration ${missing[0]}: run \`npm run migrate\` with its DATABASE_URL first.`,
     );
   }
+  // The number of the last migration that this version knows.
+  const level = Number.parseInt(known.toSorted().at(-1) ?? '', 10);
   const oldest = await oldestLevel(pool);
-  if (oldest > LEVEL) {
+  if (oldest > level) {
     throw new HammerlineError(
       'ledger_unusable',
-      `The ledger belongs to a newer version: it takes processes of level ${oldest} and up, and this one has ${LEVEL}. Start the newer version.`,
+      `The ledger belongs to a newer version: it takes processes of level ${oldest} and up, and this one has ${level}. Start the newer version.`,
     );
   }
 }

@@ -17,6 +17,8 @@ export interface Runs {
   engine: RunEngine;
   epoch: ProcessEpoch;
   dispatcher: Dispatcher;
+  /** Waits for an absent Postgres no more: what would have been written is left to others, once this process is dead. */
+  abandon(): void;
   close(): Promise<void>;
 }
 
@@ -48,8 +50,8 @@ export async function openRuns(options: {
   const sweep = startSweep({
     pool,
     engine,
-    able: () => redis.status === 'ready' && epoch.mayJudge(),
-    wasEmptied: () => dispatcher.wasEmptied(),
+    redis: dispatcher,
+    mayJudge: () => epoch.mayJudge(),
     retentionDays,
     log,
   });
@@ -58,6 +60,7 @@ export async function openRuns(options: {
     epoch,
     engine,
     dispatcher,
+    abandon: () => stopping.abort(),
     close: async () => {
       stopping.abort();
       await sweep.stop();

@@ -12,6 +12,8 @@ import type { Applied } from './run-writer.js';
 export interface Dispatch {
   /** Never throws and never waits for an absent Redis: what is not offered, the sweep offers. */
   offer(work: Work, delayMs?: number): Promise<void>;
+  /** Offers what may be waiting there already. It leaves no mark in the run's trace. */
+  offerAgain(work: Work): Promise<void>;
 }
 
 /** Tells other processes what was committed. Nothing may depend on it: it may be lost. */
@@ -45,8 +47,7 @@ export class RunEngine {
       const { id: runId, tenantId, priority, cost, traceparent, expiresInS } = run;
       const deadlineAtMs = Date.now() + expiresInS * 1_000;
       const hint = { kind: 'turn', runId, traceparent } as const;
-      // Nobody waits for the hint: the run is accepted, and what the hint offers is there.
-      void this.#dispatch.offer({ hint, tenantId, priority, cost, deadlineAtMs, turn: 1 });
+      await this.#dispatch.offer({ hint, tenantId, priority, cost, deadlineAtMs, turn: 1 });
     }
     return acceptance;
   }
@@ -82,9 +83,14 @@ export class RunEngine {
     return applied;
   }
 
-  /** Offers work again that nobody has taken. */
+  /** Offers work of runs that did not come to be through this engine. */
   async offer(work: readonly Work[]): Promise<void> {
     await Promise.all(work.map((one) => this.#dispatch.offer(one)));
+  }
+
+  /** Offers work again that nobody has taken. */
+  async offerAgain(work: readonly Work[]): Promise<void> {
+    await Promise.all(work.map((one) => this.#dispatch.offerAgain(one)));
   }
 
   #tell({ id: runId, version, state }: RunRecord): void {

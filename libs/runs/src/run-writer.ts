@@ -3,6 +3,7 @@ import {
   reduce,
   type Hinted,
   type Moved,
+  type NewEvent,
   type Random,
   type Refusal,
   type RunInput,
@@ -10,7 +11,9 @@ import {
 } from './reducer/index.js';
 
 export type Applied =
-  { refused: Refusal | 'no_such_run' } | { refused?: undefined; run: RunRecord; hints: Hinted[] };
+  | { refused: Refusal | 'no_such_run' }
+  /** `events`: what this input made happen; none where it had been taken before. */
+  | { refused?: undefined; run: RunRecord; hints: Hinted[]; events: NewEvent[] };
 
 interface Pending {
   input: RunInput;
@@ -92,7 +95,7 @@ export class RunWriter {
           resolve(
             !step || step.refused
               ? { refused: step?.refused ?? 'ended' }
-              : { run, hints: step.hints },
+              : { run, hints: step.hints, events: step.events },
           );
         }
         return;

@@ -10,6 +10,13 @@ export const ServiceConfig = z.object({
   PORT: z.coerce.number({ error: 'a port number' }).int().min(0).max(65_535),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ error: 'a URL' }).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+  /** Days that ended runs are kept. Unset: for ever. */
+  RETENTION_DAYS: z.coerce
+    .number({ error: 'a whole number of days' })
+    .int('a whole number of days')
+    .min(1, 'at least 1; unset keeps runs for ever')
+    .max(36_500, 'at most 36500; unset keeps runs for ever')
+    .optional(),
 });
 
 /** Reads an environment; every variable that is missing or wrong is named at once. An empty one counts as unset. */

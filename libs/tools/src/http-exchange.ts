@@ -114,7 +114,12 @@ async function readAnswer(
 function withoutSecrets(text: string, secrets: ReadonlyMap<string, string>): string {
   let clean = text;
   for (const [name, value] of secrets) {
-    if (value.length >= minSecretLength) clean = clean.replaceAll(value, () => `\${${name}}`);
+    if (value.length < minSecretLength) continue;
+    // As it is, and as JSON writes it: some writers escape slashes too.
+    const escaped = JSON.stringify(value).slice(1, -1);
+    for (const form of new Set([value, escaped, escaped.replaceAll('/', '\\/')])) {
+      clean = clean.replaceAll(form, () => `\${${name}}`);
+    }
   }
   return clean;
 }

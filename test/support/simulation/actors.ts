@@ -127,6 +127,6 @@ async function sweep(engine: RunEngine, { db }: World, number: number): Promise<
   const overdue = await ledger.findOverdue(BATCH);
   await Promise.all(overdue.map((runId) => engine.apply(runId, { type: 'run.expire' })));
   const hasDead = [...db.seenAt.keys()].some((epoch) => !db.isAlive(epoch));
-  if (number % 30 === 1 || hasDead) await engine.offer(await ledger.findAbandoned(BATCH));
-  await engine.offer((await ledger.findReady(undefined, BATCH)).work);
+  if (number % 30 === 1 || hasDead) await engine.offerAgain(await ledger.findAbandoned(BATCH));
+  await engine.offerAgain((await ledger.findReady(undefined, BATCH)).work);
 }

@@ -29,7 +29,10 @@ export class Fleet {
     });
     const engine = new RunEngine({
       ledger: sabotage.ledger(ledger, db),
-      dispatch: { offer: (work, delayMs) => this.#offer(work, delayMs) },
+      dispatch: {
+        offer: (work, delayMs) => this.#offer(work, delayMs),
+        offerAgain: (work) => this.#offer(work, undefined),
+      },
       announce: { changed: () => undefined, halted: (runId) => this.#halted(runId) },
       log,
     });

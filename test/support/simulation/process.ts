@@ -129,11 +129,13 @@ export class SimulatedProcess {
     const { scheduler, db, sabotage } = this.#world;
     for (;;) {
       const sentAt = scheduler.now;
-      const mayBeDead = this.#lastBeat > -Infinity && !this.isFresh();
-      if (mayBeDead && sabotage.renewsEpoch) this.epoch = this.#world.newId();
-      const { epoch } = this;
       try {
-        await this.ask(() => db.beat(epoch));
+        const { epoch } = this;
+        if (!(await this.ask(() => db.beat(epoch)))) {
+          const next = sabotage.renewsEpoch ? this.#world.newId() : epoch;
+          await this.ask(() => db.begin(next));
+          this.epoch = next;
+        }
         if (this.#contactSince === Infinity || !this.isFresh()) this.#contactSince = sentAt;
         this.#lastBeat = sentAt;
       } catch {

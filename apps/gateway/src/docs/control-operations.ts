@@ -27,9 +27,13 @@ export function controlPaths(): Record<string, JsonObject> {
         operationId: 'cancelRun',
         summary: 'End a run',
         description:
-          'Nothing new is started from here on, and what is in work is told to stop. A run that has to wait for calls which were started is `cancelling` until these have ended. To cancel a cancelled run changes nothing; a run that has ended otherwise is a 409.',
+          'Nothing new is started from here on, and what is in work is told to stop. A run that has to wait for calls which were started is `cancelling` until these have ended. To cancel a cancelled run changes nothing, nor does it where the run is `expiring`; a run that has ended otherwise is a 409.',
+        requestBody: {
+          required: false,
+          content: { 'application/json': { schema: { type: 'object', maxProperties: 0 } } },
+        },
         responses: { 200: { description: 'The run as it is now.', content: json('Run') } },
-        codes: ['invalid_request', 'unsupported_media_type', 'not_found', 'not_possible'],
+        codes: [...BODY_CODES, 'not_found', 'not_possible'],
       }),
     },
     '/v1/runs/{id}/calls/{callId}/approval': {

@@ -52,6 +52,13 @@ describe('the OpenAPI document', () => {
     expect(text.match(/"\$ref":"(?!#\/components\/schemas\/\w+")/)).toBeNull();
   });
 
+  it('lets a run be cancelled without a body, and names what a body may be wrong in', () => {
+    const paths = document['paths'] as Record<string, { post: JsonObject }>;
+    const { requestBody, responses } = paths['/v1/runs/{id}/cancel']?.post ?? {};
+    expect(requestBody).toMatchObject({ required: false });
+    expect(Object.keys(responses as object)).toEqual(expect.arrayContaining(['400', '413']));
+  });
+
   it('has the version of the package', () => {
     expect(readJson('package.json')).toMatchObject({ version: API_VERSION });
   });

@@ -1,4 +1,4 @@
-import type { Call, Run } from '#libs/contracts';
+import { visibleJson, type Call, type Run } from '#libs/contracts';
 import { cut, errorTitle, prettyJson, stateBadge } from './format.js';
 import { html, type Content, type Html } from './html.js';
 
@@ -18,7 +18,7 @@ export function callCard(call: Call, run: Run, ended: boolean): Html {
     <div class="pair">
       <div>
         <p class="label">Arguments</p>
-        <pre tabindex="0">${prettyJson(call.arguments)}</pre>
+        <pre tabindex="0">${argumentsText(call)}</pre>
       </div>
       ${
         call.result !== undefined &&
@@ -30,6 +30,11 @@ export function callCard(call: Call, run: Run, ended: boolean): Html {
     </div>
     <p class="label">Call <code>${call.id}</code></p>
   </article> `;
+}
+
+/** Nothing is cut of what a person is to approve. */
+function argumentsText({ state, arguments: given }: Call): string {
+  return state === 'awaiting_approval' ? visibleJson(given, 2) : prettyJson(given);
 }
 
 /** What a person must decide, as a command: a page that is only looked at decides nothing. */

@@ -4,6 +4,7 @@ import {
   type ErrorCode,
   type RunOutcome,
   type RunState,
+  visibleJson,
 } from '#libs/contracts';
 import { html, type Html } from './html.js';
 
@@ -38,7 +39,7 @@ export function cut(text: string, length = MAX_TEXT): string {
 }
 
 export function prettyJson(value: unknown): string {
-  return cut(JSON.stringify(value, null, 2) ?? '');
+  return cut(visibleJson(value, 2));
 }
 
 /** A code that a newer process wrote may be unknown here. */

@@ -160,6 +160,15 @@ describe('the pages', () => {
     expect(pageOf({ ...run, state: 'cancelled' })).not.toContain('hammerline runs');
   });
 
+  it('show all of what a person is to approve, and nothing that cannot be seen', () => {
+    const given = { text: `${'x'.repeat(30_000)}\u00a0\u202e END` };
+    const call = aCall({ arguments: given, result: undefined, argumentsHash: 'abc' });
+    const shown = (state: Call['state']): string =>
+      pageOf(aRun({ state: 'executing', calls: [{ ...call, state }], endedAt: undefined }));
+    expect(shown('awaiting_approval')).toContain(String.raw`x\u00a0\u202e END`);
+    expect(shown('ready')).not.toContain('END');
+  });
+
   it('show the answer, what is missing, the deadline and what a run replays', () => {
     const page = pageOf(
       aRun({

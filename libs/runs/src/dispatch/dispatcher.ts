@@ -19,6 +19,8 @@ import {
 
 /** A capacity is believed though one of its announcements, or two, are lost. */
 const ANNOUNCE_EVERY_MS = CAPACITY_MS / 3;
+/** Says which Redis holds all that waits, by its `run_id`. */
+const FILLED_KEY = `${GATE_PREFIX}:filled`;
 const KINDS: readonly HintKind[] = ['turn', 'call'];
 
 /** Sends hints to the queues, fairly, and as many as those who take them have use for. Nothing here throws but `waiting`. */
@@ -59,18 +61,15 @@ export class Dispatcher implements Dispatch {
    * Redis does not take, the sweep offers again.
    */
   offer(work: Work, delayMs = 0): Promise<void> {
-    const { hint, tenantId } = work;
+    const { hint } = work;
     return this.#inSendSpan(hint, async (traceparent) => {
       if (delayMs > 0) return this.#add(hint, traceparent, { delay: delayMs });
-      return this.#gated[hint.kind].add({
-        id: idOf(hint),
-        tenantId,
-        share: await this.#shares(tenantId),
-        place: placeOf(work),
-        cost: Math.max(work.cost, 1),
-        body: bodyOf(hint, traceparent),
-      });
+      return this.#pass(work, traceparent);
     });
+  }
+
+  async offerAgain(work: Work): Promise<void> {
+    await this.#pass(work, work.hint.traceparent ?? '').catch(() => undefined);
   }
 
   /** A hint that could not be followed here is the next one that another process takes. */
@@ -111,14 +110,31 @@ export class Dispatcher implements Dispatch {
     return waiting > 0 && !isPaused;
   }
 
-  /** True once after Redis has lost everything, to one of the processes that ask. */
-  async wasEmptied(): Promise<boolean> {
+  get isReachable(): boolean {
+    return this.#redis.status === 'ready';
+  }
+
+  /**
+   * Tells which Redis lacks what should wait in it: one that was emptied, restarted (perhaps with an old state) or took
+   * another's place. Undefined: none does, as far as can be told.
+   */
+  async findLoss(): Promise<string | undefined> {
     try {
-      return (await this.#redis.set(`${GATE_PREFIX}:epoch`, randomUUID(), 'NX')) === 'OK';
+      const [filled, info] = await Promise.all([
+        this.#redis.get(FILLED_KEY),
+        this.#redis.info('server'),
+      ]);
+      const server = /run_id:(\w+)/.exec(info)?.[1] ?? 'unknown';
+      return filled === server ? undefined : server;
     } catch (error) {
-      this.#log.debug({ err: error }, 'whether Redis was emptied could not be asked');
-      return false;
+      this.#log.debug({ err: error }, 'whether Redis has lost anything could not be asked');
+      return undefined;
     }
+  }
+
+  /** All that was ready has been offered to this Redis since `findLoss` named it. */
+  async noteFilled(server: string): Promise<void> {
+    await this.#redis.set(FILLED_KEY, server);
   }
 
   /** Sends what it was told before, and takes its capacities back. */
@@ -130,6 +146,18 @@ export class Dispatcher implements Dispatch {
 
   #announce(kind: HintKind): void {
     this.#gated[kind].announce(this.#consumer, this.#capacities[kind]);
+  }
+
+  async #pass(work: Work, traceparent: string): Promise<string | undefined> {
+    const { hint, tenantId } = work;
+    return this.#gated[hint.kind].add({
+      id: idOf(hint),
+      tenantId,
+      share: await this.#shares(tenantId),
+      place: placeOf(work),
+      cost: Math.max(work.cost, 1),
+      body: bodyOf(hint, traceparent),
+    });
   }
 
   async #add(

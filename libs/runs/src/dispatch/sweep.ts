@@ -2,7 +2,10 @@ import type { Logger } from '#libs/telemetry';
 import { isLedgerAway, type Pool } from '../ledger/pool.js';
 import { HOLDER_DEAD_AFTER_S } from '../ledger/run-rows.js';
 import { deleteEnded } from '../ledger/retention.js';
+import type { RunInput } from '../reducer/index.js';
+import { repeat } from '../repeat.js';
 import type { RunEngine } from '../run-engine.js';
+import type { Dispatcher } from './dispatcher.js';
 
 const SWEEP_EVERY_MS = 1_000;
 /** Most rows that a sweep looks at, or moves. */
@@ -13,10 +16,10 @@ const LOOK_EVERY = 30;
 export interface SweepOptions {
   pool: Pool;
   engine: RunEngine;
-  /** Whether this process can sweep now: it reaches Redis, and may call silent holders dead (see ProcessEpoch). */
-  able: () => boolean;
-  /** Whether Redis has lost what waited in it since this was last asked. */
-  wasEmptied: () => Promise<boolean>;
+  /** Where the work is offered. */
+  redis: Pick<Dispatcher, 'isReachable' | 'findLoss' | 'noteFilled'>;
+  /** Whether this process may call silent holders dead (see ProcessEpoch): until then it does not know enough to sweep. */
+  mayJudge: () => boolean;
   /** Days that ended runs are kept; undefined: for ever. */
   retentionDays: number | undefined;
   log: Logger;
@@ -27,62 +30,65 @@ export interface SweepOptions {
  * through a second.
  */
 export function startSweep(options: SweepOptions): { stop(): Promise<void> } {
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<unknown> = Promise.resolve();
-  const schedule = (): void => {
-    // Not all at the same beat, or the same process would win each time.
-    timer = setTimeout(tick, SWEEP_EVERY_MS * (1 + Math.random() / 4));
-  };
-  const tick = (): void => {
-    running = sweep(options)
-      .catch((error: unknown) => {
-        options.log[isLedgerAway(error) ? 'debug' : 'warn']({ err: error }, 'sweep failed');
-      })
-      .finally(() => {
-        if (!stopped) schedule();
-      });
-  };
-  schedule();
-  return {
-    stop: async () => {
-      stopped = true;
-      clearTimeout(timer);
-      await running;
-    },
-  };
+  // Not all at the same beat, or the same process would win each time.
+  const everyMs = SWEEP_EVERY_MS * (1 + Math.random() / 4);
+  return repeat(
+    everyMs,
+    () => sweep(options),
+    (error) => options.log[isLedgerAway(error) ? 'debug' : 'warn']({ err: error }, 'sweep failed'),
+  );
 }
 
-/** One sweep, if it is this process's turn. */
+/** One sweep, if it is this process's turn. What needs no Redis is done without it. */
 export async function sweep(options: SweepOptions): Promise<void> {
-  const { pool, engine, able, wasEmptied, retentionDays } = options;
-  if (!able()) return;
+  const { pool, engine, redis, mayJudge, retentionDays } = options;
+  if (!mayJudge()) return;
   const mine = await takeTurn(pool);
   if (!mine) return;
-  const { ledger } = engine;
-  const overdue = await ledger.findOverdue(BATCH);
-  await Promise.all(overdue.map((runId) => engine.apply(runId, { type: 'run.expire' })));
   const looksAtAll = mine.number % LOOK_EVERY === 1;
-  if (looksAtAll || (await hasDead(pool))) await engine.offer(await ledger.findAbandoned(BATCH));
-  if (looksAtAll) await cancelOrphaned(engine);
-  // Where Redis was emptied, all at once; else a page, and the next one in the next sweep.
-  const isAll = await wasEmptied();
-  let cursor = isAll ? undefined : mine.cursor;
-  for (;;) {
-    const page = await ledger.findReady(cursor, BATCH);
-    await engine.offer(page.work);
-    cursor = page.cursor;
-    if (!isAll || cursor === undefined) break;
+  await applyToAll(options, await engine.ledger.findOverdue(BATCH), { type: 'run.expire' });
+  // A tenant that was deleted has nobody left who would want its runs done.
+  if (looksAtAll) {
+    const by = 'the deletion of its tenant';
+    await applyToAll(options, await engine.ledger.findOrphaned(BATCH), { type: 'run.cancel', by });
   }
-  await pool.query("UPDATE sweeps SET cursor = $1 WHERE name = 'ready'", [cursor ?? null]);
+  if (redis.isReachable) {
+    const hasDied = await someHaveDied(pool);
+    if (looksAtAll || hasDied) await engine.offerAgain(await engine.ledger.findAbandoned(BATCH));
+    await offerReady(options, mine.cursor);
+  }
   if (retentionDays !== undefined) await deleteEnded(pool, retentionDays, BATCH);
 }
 
-/** A tenant that was deleted has nobody left who would want its runs done. */
-async function cancelOrphaned(engine: RunEngine): Promise<void> {
-  const orphaned = await engine.ledger.findOrphaned(BATCH);
-  const input = { type: 'run.cancel', by: 'the deletion of its tenant' } as const;
-  await Promise.all(orphaned.map((runId) => engine.apply(runId, input)));
+/** One run that cannot be moved must not keep the others from it. */
+async function applyToAll(
+  { engine, log }: SweepOptions,
+  runIds: readonly string[],
+  input: RunInput,
+): Promise<void> {
+  const applied = await Promise.allSettled(runIds.map((runId) => engine.apply(runId, input)));
+  for (const [at, one] of applied.entries()) {
+    if (one.status === 'rejected') {
+      log.warn({ err: one.reason, runId: runIds[at], input: input.type }, 'a run was not moved on');
+    }
+  }
+}
+
+/** A page of the open runs, the next one in the next sweep; where Redis has lost what waited in it, all of them at once. */
+async function offerReady(
+  { pool, engine, redis }: SweepOptions,
+  from: string | undefined,
+): Promise<void> {
+  const loss = await redis.findLoss();
+  let cursor = loss === undefined ? from : undefined;
+  for (;;) {
+    const page = await engine.ledger.findReady(cursor, BATCH);
+    await engine.offerAgain(page.work);
+    cursor = page.cursor;
+    if (loss === undefined || cursor === undefined) break;
+  }
+  if (loss !== undefined) await redis.noteFilled(loss);
+  await pool.query("UPDATE sweeps SET cursor = $1 WHERE name = 'ready'", [cursor ?? null]);
 }
 
 async function takeTurn(
@@ -98,7 +104,7 @@ async function takeTurn(
 }
 
 /** A dead process is known for a minute, in which what it held is found; then it is forgotten. */
-async function hasDead(pool: Pool): Promise<boolean> {
+async function someHaveDied(pool: Pool): Promise<boolean> {
   await pool.query("DELETE FROM processes WHERE seen_at < now() - interval '1 minute'");
   const { rowCount } = await pool.query(
     `SELECT FROM processes WHERE seen_at <= now() - interval '${HOLDER_DEAD_AFTER_S} s' LIMIT 1`,

@@ -1,4 +1,5 @@
 import { HammerlineError, type Message } from '#libs/contracts';
+import type { LRUCache } from 'lru-cache';
 import type { RunRecord } from '../reducer/index.js';
 import { jsonText } from './json-text.js';
 import type { Pool } from './pool.js';
@@ -32,7 +33,7 @@ export type Acceptance =
 export async function acceptRuns(
   pool: Pool,
   runs: readonly NewRun[],
-  knownToolsets: Set<string>,
+  knownToolsets: LRUCache<string, true>,
 ): Promise<Acceptance[]> {
   const toolsets = new Map(
     runs
@@ -75,7 +76,7 @@ export async function acceptRuns(
       SELECT id FROM accepted`,
     values: [JSON.stringify(runs.map(rowOf)), JSON.stringify([...toolsets.values()])],
   });
-  for (const hash of toolsets.keys()) knownToolsets.add(hash);
+  for (const hash of toolsets.keys()) knownToolsets.set(hash, true);
   const accepted = new Set(rows.map(({ id }) => id));
   const others = runs.filter(({ id }) => !accepted.has(id));
   const before = others.length > 0 ? await findBefore(pool, others) : new Map<string, Acceptance>();
@@ -121,7 +122,7 @@ function rowOf(run: NewRun): object {
 }
 
 /** What lists show of a request: the last user message, cut, without what a `text` column cannot hold. */
-function shownQuery(messages: readonly Message[]): string {
+export function shownQuery(messages: readonly Message[]): string {
   const last = messages.findLast(({ role }) => role === 'user')?.content ?? '';
   return last.slice(0, MAX_SHOWN_QUERY).toWellFormed().replaceAll('\0', '\u{FFFD}');
 }

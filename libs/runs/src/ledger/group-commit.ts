@@ -73,8 +73,11 @@ export class GroupCommit<Item, Result> {
       const results = await this.#send(batch.map(({ item }) => item));
       for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Result);
     } catch (error) {
-      if (batch.length === 1 || isLedgerAway(error)) {
-        for (const { reject } of batch) reject(error);
+      const isAway = isLedgerAway(error);
+      if (batch.length === 1 || isAway) {
+        // What waits would only find the same, later: who submitted it knows whether to try again.
+        const told = isAway ? [...batch, ...this.#waiting.splice(0)] : batch;
+        for (const { reject } of told) reject(error);
         return;
       }
       const half = Math.ceil(batch.length / 2);

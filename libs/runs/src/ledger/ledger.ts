@@ -1,4 +1,5 @@
 import { HammerlineError } from '#libs/contracts';
+import { LRUCache } from 'lru-cache';
 import type { RunInput, RunRecord } from '../reducer/index.js';
 import { RunWriter, type Applied } from '../run-writer.js';
 import { acceptRuns, type Acceptance, type NewRun } from './accept-runs.js';
@@ -22,6 +23,8 @@ import { TURN_INPUT, type ClaimedTurn, type TurnInput } from './run-rows.js';
 const ACCEPT_WITHIN_MS = 2_000;
 /** Most acceptances that wait for their commit, at this process. */
 const MAX_WAITING = 10_000;
+/** Toolsets whose bodies need not be sent with each run. */
+const KNOWN_TOOLSETS = 10_000;
 /** Most rows of one statement. */
 const MAX_BATCH = 256;
 
@@ -62,7 +65,7 @@ export interface Ledger {
  * @param signal ends the waiting for an absent Postgres when the process stops
  */
 export function openLedger(pool: Pool, mayJudge: () => boolean, signal: AbortSignal): Ledger {
-  const knownToolsets = new Set<string>();
+  const knownToolsets = new LRUCache<string, true>({ max: KNOWN_TOOLSETS });
   const acceptances = new GroupCommit<NewRun, Acceptance>({
     send: (runs) => acceptRuns(pool, runs, knownToolsets),
     keyOf: ({ id }) => id,
@@ -75,7 +78,12 @@ export function openLedger(pool: Pool, mayJudge: () => boolean, signal: AbortSig
   );
   const loads = lane(
     (runId: string) => runId,
-    (runIds) => loadRuns(pool, runIds, mayJudge()),
+    async (runIds) => {
+      const judges = mayJudge();
+      const runs = await loadRuns(pool, runIds, judges);
+      // A statement that hung may have been read before the living could beat again.
+      return judges && !mayJudge() ? loadRuns(pool, runIds, false) : runs;
+    },
   );
   const commits = lane(
     ({ before }: RunChange) => before.id,
@@ -115,7 +123,7 @@ function lane<Item, Result>(
 async function acceptSurely(
   run: NewRun,
   acceptances: GroupCommit<NewRun, Acceptance>,
-  knownToolsets: Set<string>,
+  knownToolsets: LRUCache<string, true>,
 ): Promise<Acceptance> {
   const giveUpAt = performance.now() + ACCEPT_WITHIN_MS;
   for (;;) {

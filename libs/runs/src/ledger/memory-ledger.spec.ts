@@ -10,7 +10,7 @@ testLedger(() => ({
   load: async (runId) => db.load([runId], true)[0],
   commit: async (change) => db.commit([change])[0] ?? false,
   events: async (runId) => [...(db.rows.get(runId)?.events ?? [])],
-  beat: async (epoch) => db.beat(epoch),
+  beat: async (epoch) => db.begin(epoch),
   pass: async (ms) => {
     now += ms;
   },

@@ -23,20 +23,21 @@ export function openPool(options: {
   return pool;
 }
 
+/** SQLSTATE classes of what is wrong with a statement or its data, and no passing state of the server. */
+const FINAL = /^(0A|22|23|42(?!501)|54)/;
+
 /**
- * Postgres is away, restarting, failing over, full or overloaded: the same statement may succeed later. As opposed to
- * one that it will always refuse.
+ * Postgres is away, restarting, failing over, full, overloaded or lets nobody in for now: the same statement may succeed
+ * later. As opposed to one that it will always refuse.
  */
 export function isLedgerAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = 'code' in error ? String(error.code) : '';
-  return (
-    /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_)/.test(code) ||
-    // connection, read-only after a failover, rollback (deadlock), resources, lock, operator intervention, system
-    /^(08|25006|40|53|55P03|57|58)/.test(code) ||
-    /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect|Client has encountered a connection error)/.test(
-      error.message,
-    )
+  if (error instanceof pg.DatabaseError) return !FINAL.test(code);
+  // Of the system: no connection, or a broken one.
+  if (/^E[A-Z_]+$/.test(code) && !code.startsWith('ERR_')) return true;
+  return /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect|Client has encountered a connection error)/.test(
+    error.message,
   );
 }
 

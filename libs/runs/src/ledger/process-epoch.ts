@@ -59,18 +59,28 @@ export class ProcessEpoch {
     await this.#pool.query(longAgo, [this.id]);
   }
 
+  /** The ledger's clock alone says whether others may have called this process dead: then it begins anew. */
   async #beat(): Promise<void> {
     const sentAt = performance.now();
-    // What was claimed before may be somebody else's by now: it must not look held again.
-    if (this.#lastBeat > -Infinity && !this.isFresh()) this.#id = uuidv7();
-    await this.#pool.query({
+    const { rowCount } = await this.#pool.query({
       name: 'beat',
-      text: `INSERT INTO processes (epoch, service) VALUES ($1, $2)
-             ON CONFLICT (epoch) DO UPDATE SET seen_at = now()`,
-      values: [this.id, this.#service],
+      text: `UPDATE processes SET seen_at = now()
+             WHERE epoch = $1 AND seen_at > now() - interval '${HOLDER_DEAD_AFTER_S} s'`,
+      values: [this.#id],
     });
+    if (rowCount === 0) await this.#begin();
     if (this.#contactSince === Infinity || !this.isFresh()) this.#contactSince = sentAt;
     this.#lastBeat = sentAt;
+  }
+
+  /** What was claimed before may be somebody else's by now: it must not look held again. */
+  async #begin(): Promise<void> {
+    const id = uuidv7();
+    await this.#pool.query('INSERT INTO processes (epoch, service) VALUES ($1, $2)', [
+      id,
+      this.#service,
+    ]);
+    this.#id = id;
   }
 
   #schedule(): void {

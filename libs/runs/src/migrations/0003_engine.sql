@@ -23,6 +23,7 @@ DROP INDEX calls_open;
 CREATE INDEX runs_open ON runs (id) WHERE ended_at IS NULL;
 CREATE INDEX runs_by_deadline ON runs (deadline_at) WHERE ended_at IS NULL;
 CREATE INDEX runs_by_end ON runs (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX runs_by_toolset ON runs (toolset_hash);
 CREATE INDEX idempotency_keys_by_run ON idempotency_keys (run_id);
 
 -- `weight`: its share beside other tenants. `max_in_work`: most turns, and most calls, in work at once; null: any number.

@@ -209,18 +209,35 @@ describe('a call whose outcome is unknown', () => {
     expect(reduce(waiting, other, AVERAGE)).toEqual({ refused: 'fenced' });
   });
 
-  it('is decided by a probe of its tool, which is asked at once and then each minute', () => {
+  it('is decided by a probe of its tool, which is asked after a second and then each minute', () => {
     const step = after(executing(probed), claimCall('a'), settleCall('a', unknown()));
     expect(step.hints).toEqual([{ kind: 'call', callId: 'a', dueInMs: 1_000 }]);
-    const looks = reduce(step.run, claimCall('a', 'probe'), AVERAGE);
-    expect(looks).toMatchObject({ events: [], run: { calls: [{ token: 'c1' }] } });
+    const claim = claimCall('a', 'probe');
+    expect(reduce(step.run, claim, AVERAGE)).toEqual({ refused: 'not_due' });
+    const probing = after(due(step.run), claim);
+    expect(probing.events).toMatchObject([{ type: 'call.probed' }]);
+    expect(probing.hints).toEqual([{ kind: 'call', callId: 'a', dueInMs: 60_000 }]);
+    // The call itself is not claimed: its late answer still counts.
+    expect(probing.run.calls).toMatchObject([
+      { state: 'outcome_unknown', token: 'c1', attempt: 1 },
+    ]);
+    expect(reduce(probing.run, claim, AVERAGE)).toEqual({ refused: 'not_due' });
     const probe = { type: 'call.probe', callId: 'a' } as const;
-    const unclear = after(step.run, { ...probe, found: { state: 'unclear' } });
-    expect(unclear.hints).toEqual([{ kind: 'call', callId: 'a', dueInMs: 60_000 }]);
+    expect(after(probing.run, { ...probe, found: { state: 'unclear' } }).events).toEqual([]);
     const calls = [succeeded, { state: 'absent' } as const].map(
-      (found) => after(unclear.run, { ...probe, found }).run.calls[0]?.state,
+      (found) => after(probing.run, { ...probe, found }).run.calls[0]?.state,
     );
     expect(calls).toEqual(['succeeded', 'failed']);
+  });
+
+  it('is free again when its holder finds that nothing was sent', () => {
+    const { run } = after(heldBy('nobody', executing(once)), claimCall('a'));
+    const lost = after(heldBy('nobody', run), claimCall('a', 'other')).run;
+    expect(lost.calls).toMatchObject([{ state: 'outcome_unknown' }]);
+    const release = { type: 'call.release', callId: 'a', token: 'c1' } as const;
+    expect(after(lost, release).run.calls).toMatchObject([{ state: 'ready', error: null }]);
+    const cancelled = after(lost, { type: 'run.cancel', by: 'Ada' }).run;
+    expect(reduce(cancelled, release, AVERAGE)).toEqual({ refused: 'ended' });
   });
 
   it('is decided by a person, who is named', () => {
@@ -235,7 +252,8 @@ describe('a call whose outcome is unknown', () => {
     expect(reduce(waiting, decide('retry'), AVERAGE)).toEqual({ refused: 'held' });
     const { run, hints } = after(heldBy('nobody', waiting), decide('retry'));
     expect(hints).toEqual([{ kind: 'call', callId: 'a', dueInMs: 0 }]);
-    expect(reduce(run, settleCall('a'), AVERAGE)).toEqual({ refused: 'settled' });
+    // Until somebody has claimed it, the first answer is still in time.
+    expect(after(run, settleCall('a')).run.state).toBe('succeeded');
     const again = after(run, claimCall('a', 'c2')).run;
     expect(again.calls).toMatchObject([{ state: 'started', attempt: 2, error: null }]);
     expect(reduce(again, settleCall('a'), AVERAGE)).toEqual({ refused: 'fenced' });

@@ -17,7 +17,7 @@ export function argumentsHash({ arguments: given }: Pick<CallRecord, 'arguments'
   return createHash('sha256').update(JSON.stringify(given)).digest('hex');
 }
 
-/** Of a call whose outcome is unknown, a claim grants only a look at it, to whoever is to probe it. */
+/** Of a call whose outcome is unknown, a claim grants a probe, not the call; the next one only a minute later. */
 export function claimCall(run: RunRecord, input: Input<'call.claim'>): Step {
   const call = find(run, input);
   if (!call) return { refused: 'no_such_call' };
@@ -34,7 +34,7 @@ export function claimCall(run: RunRecord, input: Input<'call.claim'>): Step {
       // Its own claim, whose answer was lost, was given up meanwhile.
       if (call.token === input.token) return { refused: 'fenced' };
       if (!call.hasProbe) return { refused: 'settled' };
-      return call.due ? again(run) : { refused: 'not_due' };
+      return call.due ? beginProbe(run, call) : { refused: 'not_due' };
     case 'resolved':
     case 'awaiting_approval':
     case 'succeeded':
@@ -56,6 +56,14 @@ function start(run: RunRecord, call: CallRecord, { token, holder }: Input<'call.
   );
 }
 
+function beginProbe(run: RunRecord, call: CallRecord): Moved {
+  return moved(
+    withCall(run, { ...call, due: false }),
+    [{ type: 'call.probed', data: { callId: call.id, name: call.name } }],
+    hint(call, PROBE_EVERY_MS),
+  );
+}
+
 /** In a run that is being ended, a call whose holder died is not made again. */
 export function abandonCall(run: RunRecord, input: Input<'call.claim'>): Step {
   const call = find(run, input);
@@ -71,13 +79,15 @@ export function abandonCall(run: RunRecord, input: Input<'call.claim'>): Step {
     : settle(run, call, 'cancelled', run.error);
 }
 
+/** Its holder knows that nothing was sent, whatever others took it for meanwhile. */
 export function releaseCall(run: RunRecord, input: Input<'call.release'>): Step {
   const call = find(run, input);
   if (!call) return { refused: 'no_such_call' };
-  if (call.state !== 'started' || call.token !== input.token) return { refused: 'fenced' };
+  const isWith = call.state === 'started' || call.state === 'outcome_unknown';
+  if (!isWith || call.token !== input.token) return { refused: 'fenced' };
   if (run.state !== 'executing') return settle(run, call, 'cancelled', run.error);
   return moved(
-    withCall(run, { ...call, state: 'ready', tries: call.tries - 1, holder: null }),
+    withCall(run, { ...call, state: 'ready', tries: call.tries - 1, holder: null, error: null }),
     [{ type: 'call.released', data: { callId: call.id, name: call.name } }],
     hint(call),
   );
@@ -88,7 +98,9 @@ export function settleCall(run: RunRecord, input: Input<'call.settle'>, random: 
   const refused = refusal(call, input);
   if (!call || refused) return { refused: refused ?? 'no_such_call' };
   const { result } = input;
-  if (call.state !== 'started' && call.state !== 'outcome_unknown') {
+  // A person had it made again, and the first attempt's answer has come before the second one was claimed.
+  const isInTime = call.state === 'ready' && result.state === 'succeeded';
+  if (call.state !== 'started' && call.state !== 'outcome_unknown' && !isInTime) {
     return call.state === result.state ? again(run) : { refused: 'settled' };
   }
   switch (result.state) {
@@ -146,7 +158,8 @@ export function keepEvidence(run: RunRecord, input: Input<'call.settle'>): Step 
 
 export function probeCall(run: RunRecord, { callId, found }: Input<'call.probe'>): Step {
   const call = find(run, { callId });
-  if (call?.state !== 'outcome_unknown') return { refused: call ? 'settled' : 'no_such_call' };
+  if (!call) return { refused: 'no_such_call' };
+  if (call.state !== 'outcome_unknown' || !call.hasProbe) return { refused: 'settled' };
   switch (found.state) {
     case 'succeeded':
       return settle(run, call, 'succeeded', null, found.result);
@@ -156,11 +169,7 @@ export function probeCall(run: RunRecord, { callId, found }: Input<'call.probe'>
         message: 'The tool was asked, and says that the call never took effect.',
       });
     case 'unclear':
-      return moved(
-        withCall(run, { ...call, due: false }),
-        [{ type: 'call.probed', data: { callId, name: call.name } }],
-        run.state === 'executing' ? hint(call, PROBE_EVERY_MS) : [],
-      );
+      return again(run);
   }
 }
 
@@ -243,7 +252,7 @@ function becomeUnknown(run: RunRecord, call: CallRecord, error: ErrorRecord): Mo
   const { id: callId, name } = call;
   const hints = call.hasProbe && run.state === 'executing' ? hint(call, FIRST_PROBE_MS) : [];
   return join(
-    withCall(run, { ...call, state: 'outcome_unknown', error }),
+    withCall(run, { ...call, state: 'outcome_unknown', error, due: hints.length === 0 }),
     [{ type: 'call.unknown', data: { callId, name, error } }],
     hints,
   );

@@ -12,7 +12,7 @@ let made: Made[];
 beforeAll(() => {
   seen = explore();
   made = seen.filter((one): one is Made => !one.step.refused && one.step.events.length > 0);
-});
+}, 60_000);
 
 const isOver = ({ state }: RunRecord): boolean => TERMINAL_RUN_STATES.has(state);
 const typesOf = ({ step }: Made): string[] => step.events.map(({ type }) => type);

@@ -50,6 +50,7 @@ interface TurnAnswered {
  * Why an input changes nothing. `ended`: the run is over. `ending`: it is being cancelled or expires. `held`: a living
  * process has it in work. `not_due`: later. `fenced`: another claim came after. `settled`: that is decided already.
  * `other_arguments`: the call's are not those that were approved.
+ * `unknown_state`: a newer version brought it into one that this version does not know.
  */
 export type Refusal =
   | 'ended'
@@ -59,7 +60,8 @@ export type Refusal =
   | 'fenced'
   | 'settled'
   | 'no_such_call'
-  | 'other_arguments';
+  | 'other_arguments'
+  | 'unknown_state';
 
 export interface NewEvent {
   type: EventType;

@@ -5,4 +5,4 @@ import { generatedPart, transitionTables } from '../../../../test/support/transi
 it('docs/engine.md shows the transitions as they are (npm run -s docs:engine rewrites them)', () => {
   const page = new URL('../../../../docs/engine.md', import.meta.url);
   expect(generatedPart(readFileSync(page, 'utf8'))).toBe(transitionTables());
-});
+}, 60_000);
