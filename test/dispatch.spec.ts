@@ -287,6 +287,20 @@ describe('a consumer', () => {
   });
 });
 
+it('follows a hint that a newer or an older version wrote, and drops one that it cannot read', async () => {
+  const one = await startProcess();
+  const [newer, older, own] = turns(3) as [Work, Work, Work];
+  const { runId } = newer.hint;
+  await one.queues.turn.add('turn', { kind: 'turn', runId, traceparent: TRACE, later: { n: 1 } });
+  await one.queues.turn.add('other', { kind: 'a later kind', runId: older.hint.runId });
+  await one.queues.turn.add('turn', { runs: 'of nobody' });
+  await one.queues.turn.add('turn', { kind: 'turn', runId: older.hint.runId });
+  one.consume({ concurrency: 3 });
+  expect(await one.holds(2)).toEqual([newer.hint.runId, older.hint.runId]);
+  await one.dispatcher.offer(own);
+  expect(await one.holds(3)).toContain(own.hint.runId);
+});
+
 describe('Redis', () => {
   it('away: nobody waits, nothing is thrown, and what ended is told once it is back', async () => {
     const proxy = await startTcpProxy({ target: { port: Number(new URL(server.url).port) } });

@@ -105,7 +105,8 @@ export function createTurnTaker(deps: {
       const input = await resolve(claimed, token, signal);
       const { refused } = await apply(input);
       const { answer, confidence, tokens } = input;
-      log.info({ runId, outcome: answer.outcome, confidence, refused }, 'turn resolved');
+      const calls = answer.outcome === 'calls' ? answer.calls.length : 0;
+      log.info({ runId, calls, confidence, refused }, 'turn resolved');
       return tokens;
     } catch (error) {
       // Whatever it came to would be refused.
