@@ -12,7 +12,7 @@ export interface Work {
   priority: number;
   /** Turns after the first go before fresh ones. */
   turn: number;
-  /** By the ledger's clock, milliseconds since 1970. */
+  /** Milliseconds since 1970, by the clock of whoever offers it: it orders a tenant's work, and decides nothing else. */
   deadlineAtMs: number;
   /** Tokens of a turn, as far as they can be told before. */
   cost: number;
