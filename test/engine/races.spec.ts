@@ -144,19 +144,49 @@ describe('a once call whose process died', () => {
     const { ledger } = ground.open(ALIVE);
     const runId = await executing(ledger, [call]);
     const token = await claimCall(ledger, runId, call.id);
-    const error = { code: 'outcome_unknown', message: 'cut off' } as const;
-    const unknown = { state: 'outcome_unknown', error } as const;
-    await ledger.apply(runId, { type: 'call.settle', callId: call.id, token, result: unknown });
+    const { ledger: judge } = ground.open(ALL_DEAD);
+    await claimCall(judge, runId, call.id);
     const decision = { state: 'retry' } as const;
     const retry = { type: 'call.decide', callId: call.id, by: 'somebody', decision } as const;
     expect(await ledger.apply(runId, retry)).toEqual({ refused: 'held' });
-    const { ledger: judge } = ground.open(ALL_DEAD);
     expect(await judge.apply(runId, retry)).toMatchObject({ hints: [{ callId: call.id }] });
+    await claimCall(judge, runId, call.id);
     // The first attempt's answer comes too late: another may be under way.
     await claimCall(judge, runId, call.id);
     const late = { type: 'call.settle', callId: call.id, token, result: succeeded } as const;
     expect(await ledger.apply(runId, late)).toEqual({ refused: 'fenced' });
   });
+});
+
+it('a once call whose process told that it does not know may be made again at once, at a person’s word', async () => {
+  const call = plannedCall({ effect: 'once' });
+  const { ledger } = ground.open(ALIVE);
+  const runId = await executing(ledger, [call]);
+  const token = await claimCall(ledger, runId, call.id);
+  const error = { code: 'outcome_unknown', message: 'HTTP 500' } as const;
+  const result = { state: 'outcome_unknown', error } as const;
+  await ledger.apply(runId, { type: 'call.settle', callId: call.id, token, result });
+  const decision = { state: 'retry' } as const;
+  const retry = { type: 'call.decide', callId: call.id, by: 'somebody', decision } as const;
+  expect(await ledger.apply(runId, retry)).toMatchObject({ hints: [{ callId: call.id }] });
+});
+
+it('what the model asked for stays told, also where a person lets a call go ahead with other arguments', async () => {
+  const call = plannedCall({ approval: 'always' });
+  const { ledger } = ground.open();
+  const runId = await executing(ledger, [call]);
+  const told = await readEvents(ground.pool, TENANT, runId, 0);
+  await ledger.apply(runId, {
+    type: 'call.approve',
+    callId: call.id,
+    by: 'somebody',
+    argumentsHash: argumentsHash(call),
+    edited: { b: 44 },
+  });
+  expect((await readEvents(ground.pool, TENANT, runId, 0)).slice(0, told.length)).toEqual(told);
+  expect((await readRun(ground.pool, TENANT, runId))?.calls).toMatchObject([
+    { state: 'ready', arguments: { b: 44 }, askedArguments: { b: 1, a: 2 } },
+  ]);
 });
 
 it('a row that Postgres refuses fails alone: what is flushed with it is committed', async () => {

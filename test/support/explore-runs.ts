@@ -98,6 +98,7 @@ function halfUnknown(): RunRecord {
     tries: MOST,
     token: `claim ${id}`,
     holder: HOLDER,
+    asked: null,
     result: null,
     error: null,
     held: true,

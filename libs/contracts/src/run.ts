@@ -58,6 +58,10 @@ export const Call = z
     id: z.string().meta({ description: 'Also the Idempotency-Key that an HTTP tool receives.' }),
     name: z.string(),
     arguments: z.record(z.string(), z.unknown()),
+    askedArguments: z.record(z.string(), z.unknown()).optional().meta({
+      description:
+        'What the model asked for, where a person approved the call with other `arguments`.',
+    }),
     effect: z.enum(EFFECTS),
     state: z.enum(CALL_STATES),
     attempt: z.number().int(),

@@ -59,7 +59,7 @@ export function controlPaths(): Record<string, JsonObject> {
         operationId: 'decideOutcome',
         summary: 'Say what became of a call',
         description:
-          'For a call that is `outcome_unknown`: it may have taken effect, and is never repeated unasked. Look at the tool for its Idempotency-Key, the id of the call. A `retry` is a 409 for some seconds, while the process that made the call may still be at it.',
+          'For a call that is `outcome_unknown`: it may have taken effect, and is never repeated unasked. Look at the tool for its Idempotency-Key, the id of the call. A `retry` is a 409 while a process that has not told may still be at the call: for some seconds after it died.',
         requestBody: body('OutcomeRequest', OUTCOME_EXAMPLES),
         responses: { 200: { description: 'The run as it is now.', content: json('Run') } },
         codes: [...BODY_CODES, 'not_found', 'not_possible'],

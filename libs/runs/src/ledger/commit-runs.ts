@@ -47,15 +47,15 @@ export async function commitRuns(pool: Pool, changes: readonly RunChange[]): Pro
         WHERE r.id = free.id RETURNING r.id, r.tenant_id, w."fromVersion", w.calls, w.events
       ), placed AS (
         INSERT INTO calls (id, run_id, tenant_id, turn, position, name, arguments, effect, approval, has_probe, state,
-                           attempt, tries, token, holder, result, error, ready_at)
+                           attempt, tries, token, holder, asked, result, error, ready_at)
         SELECT c.id, moved.id, moved.tenant_id, c.turn, c.position, c.name, c.arguments::json, c.effect,
-               c.approval, c."hasProbe", c.state, c.attempt, c.tries, c.token, c.holder, c.result::json, c.error::json,
+               c.approval, c."hasProbe", c.state, c.attempt, c.tries, c.token, c.holder, c.asked::json, c.result::json, c.error::json,
                now() + COALESCE(c."dueInMs", 0) * interval '1 ms'
         FROM moved, json_to_recordset(moved.calls) AS c(
           id uuid, turn integer, position integer, name text, arguments text, effect text, approval text,
-          "hasProbe" boolean, state text, attempt integer, tries integer, token uuid, holder uuid, result text, error text,
+          "hasProbe" boolean, state text, attempt integer, tries integer, token uuid, holder uuid, asked text, result text, error text,
           "dueInMs" double precision)
-        ON CONFLICT (id) DO UPDATE SET state = excluded.state, arguments = excluded.arguments,
+        ON CONFLICT (id) DO UPDATE SET state = excluded.state, arguments = excluded.arguments, asked = excluded.asked,
           attempt = excluded.attempt, tries = excluded.tries, token = excluded.token, holder = excluded.holder, result = excluded.result,
           error = excluded.error, ready_at = excluded.ready_at
       ), recorded AS (
@@ -95,6 +95,7 @@ function rowOf({ before, after, events, dueInMs }: RunChange): object {
     calls: changed.map((call) => ({
       ...call,
       arguments: jsonText(call.arguments),
+      asked: jsonText(call.asked),
       result: jsonText(call.result),
       error: jsonText(call.error),
       dueInMs: dueInMs.get(call.id),

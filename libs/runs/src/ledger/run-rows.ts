@@ -26,7 +26,7 @@ export function runRecord(judge: string): string {
       SELECT json_agg(json_build_object(
                'id', c.id, 'turn', c.turn, 'position', c.position, 'name', c.name, 'arguments', c.arguments,
                'effect', c.effect, 'approval', c.approval, 'hasProbe', c.has_probe, 'state', c.state,
-               'attempt', c.attempt, 'tries', c.tries, 'token', c.token, 'holder', c.holder, 'result', c.result, 'error', c.error,
+               'attempt', c.attempt, 'tries', c.tries, 'token', c.token, 'holder', c.holder, 'asked', c.asked, 'result', c.result, 'error', c.error,
                'held', ${held('c.holder')}, 'due', c.ready_at <= now()) ORDER BY c.position)
       FROM calls c WHERE c.run_id = r.id AND c.turn = r.turn), '[]'::json))`;
 }

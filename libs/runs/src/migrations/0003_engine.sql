@@ -14,6 +14,7 @@ ALTER TABLE runs
 
 ALTER TABLE calls
   ADD COLUMN tries integer NOT NULL DEFAULT 0,
+  ADD COLUMN asked json,
   ADD COLUMN approval text NOT NULL DEFAULT 'never',
   ADD COLUMN has_probe boolean NOT NULL DEFAULT false;
 

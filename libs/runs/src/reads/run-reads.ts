@@ -7,7 +7,11 @@ import { fits, fitValues, idRange, newestOf } from './run-filter.js';
 /** Most runs that are looked at for one page of those that fit a filter. */
 const MAX_SIFTED = 5_000;
 
-type CallRow = Omit<Call, 'result' | 'error'> & { result?: unknown; error: Call['error'] | null };
+type CallRow = Omit<Call, 'result' | 'error' | 'askedArguments'> & {
+  result?: unknown;
+  asked?: Call['arguments'] | null;
+  error: Call['error'] | null;
+};
 
 interface RunRow {
   id: string;
@@ -36,7 +40,7 @@ function selectRuns(results: boolean): string {
     SELECT r.id, r.state, r.mode, r.toolset_name, r.outcome, r.model, r.confidence, r.reply, r.error, r.traceparent,
            r.priority, r.replay_of, r.created_at, r.deadline_at, r.ended_at, i.query, COALESCE((
       SELECT json_agg(json_build_object('id', id, 'name', name, 'arguments', arguments, 'effect', effect,
-               'state', state, 'attempt', attempt, 'turn', turn, 'error', error${results ? ", 'result', result" : ''})
+               'state', state, 'attempt', attempt, 'turn', turn, 'asked', asked, 'error', error${results ? ", 'result', result" : ''})
              ORDER BY turn, position)
       FROM calls c WHERE c.run_id = r.id), '[]') AS calls
     FROM runs r JOIN inputs i ON i.run_id = r.id`;
@@ -103,7 +107,8 @@ export async function readEvents(
   if (events.length === 0) return [];
   // After the events: what they tell of is then surely there.
   const { rows: calls } = await pool.query<CallRow>(
-    `SELECT id, name, arguments, effect, state, attempt, turn, result, error FROM calls
+    // What an event told stays as it was told: with the arguments that the model asked for.
+    `SELECT id, name, COALESCE(asked, arguments) AS arguments, effect, state, attempt, turn, result, error FROM calls
      WHERE tenant_id = $1 AND run_id = $2 ORDER BY turn, position`,
     [tenantId, runId],
   );
@@ -153,8 +158,9 @@ function toRun(row: RunRow): Run {
     ...(row.confidence !== null && { confidence: row.confidence }),
     ...(row.reply && { answer: row.reply.text }),
     ...(row.reply?.missing && { missing: row.reply.missing }),
-    calls: row.calls.map(({ result, error, ...call }) => ({
+    calls: row.calls.map(({ result, error, asked, ...call }) => ({
       ...call,
+      ...(asked && { askedArguments: asked }),
       ...(call.state === 'awaiting_approval' && { argumentsHash: argumentsHash(call) }),
       ...(call.state === 'succeeded' && result !== undefined && { result }),
       ...(error && { error }),

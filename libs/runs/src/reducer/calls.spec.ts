@@ -189,7 +189,8 @@ describe('an approval', () => {
 });
 
 describe('a call whose outcome is unknown', () => {
-  const waiting = after(executing(once), claimCall('a'), settleCall('a', unknown())).run;
+  const abandoned = heldBy('nobody', after(executing(once), claimCall('a')).run);
+  const waiting = after(abandoned, claimCall('a', 'other')).run;
   const decide = (decision: 'failed' | 'retry') =>
     ({ type: 'call.decide', callId: 'a', by: 'Ada', decision: { state: decision } }) as const;
   const succeeded = { state: 'succeeded', result: 7 } as const;
@@ -248,8 +249,14 @@ describe('a call whose outcome is unknown', () => {
     expect(reduce(executing(once), decide('failed'), AVERAGE)).toEqual({ refused: 'settled' });
   });
 
+  it('is made again at once where its holder has told that it does not know', () => {
+    const told = after(executing(once), claimCall('a'), settleCall('a', unknown())).run;
+    expect(after(heldBy('the living', told), decide('retry')).run.calls[0]?.state).toBe('ready');
+  });
+
   it('is made again at a person’s word, once its holder is dead, whose result is then fenced', () => {
-    expect(reduce(waiting, decide('retry'), AVERAGE)).toEqual({ refused: 'held' });
+    const held = heldBy('the living', waiting);
+    expect(reduce(held, decide('retry'), AVERAGE)).toEqual({ refused: 'held' });
     const { run, hints } = after(heldBy('nobody', waiting), decide('retry'));
     expect(hints).toEqual([{ kind: 'call', callId: 'a', dueInMs: 0 }]);
     // Until somebody has claimed it, the first answer is still in time.

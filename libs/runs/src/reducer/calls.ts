@@ -107,7 +107,10 @@ export function settleCall(run: RunRecord, input: Input<'call.settle'>, random: 
     case 'succeeded':
       return settle(run, call, 'succeeded', null, result.result);
     case 'outcome_unknown':
-      return call.state === 'started' ? becomeUnknown(run, call, result.error) : again(run);
+      // Its holder has told what it knows, and is at it no more.
+      return call.state === 'started'
+        ? becomeUnknown(run, { ...call, holder: null, held: false }, result.error)
+        : again(run);
     case 'failed': {
       const retry = call.state === 'started' && retryOf(run, call, result, random);
       return retry || settle(run, call, 'failed', result.error);
@@ -178,7 +181,12 @@ export function approveCall(run: RunRecord, input: Input<'call.approve'>): Step 
   const call = find(run, input);
   const refused = refusedDecision(call, input);
   if (!call || refused) return { refused: refused ?? 'no_such_call' };
-  const approved: CallRecord = { ...call, state: 'ready', arguments: edited ?? call.arguments };
+  const approved: CallRecord = {
+    ...call,
+    state: 'ready',
+    arguments: edited ?? call.arguments,
+    asked: edited ? call.arguments : null,
+  };
   const data = {
     callId: call.id,
     name: call.name,
@@ -247,7 +255,7 @@ function hint({ id }: CallRecord, dueInMs = 0): Hinted[] {
   return [{ kind: 'call', callId: id, dueInMs }];
 }
 
-/** It keeps token and holder: a late result may still resolve it, and a person may not repeat it while its holder lives. */
+/** It keeps token and holder: a late result may still resolve it, and nobody may repeat it while a holder may be at it. */
 function becomeUnknown(run: RunRecord, call: CallRecord, error: ErrorRecord): Moved {
   const { id: callId, name } = call;
   const hints = call.hasProbe && run.state === 'executing' ? hint(call, FIRST_PROBE_MS) : [];

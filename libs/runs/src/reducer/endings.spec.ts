@@ -11,7 +11,6 @@ import {
   planned,
   resolveTo,
   settleCall,
-  unknown,
 } from '../../../../test/support/take-inputs.js';
 import { reduce, type RunInput, type RunRecord } from './index.js';
 
@@ -24,7 +23,7 @@ const calls = [
 ];
 const executing = after(inferring, resolveTo(calls)).run;
 const started = after(executing, claimCall('a')).run;
-const unsettled = after(started, settleCall('a', unknown())).run;
+const unsettled = after(heldBy('nobody', started), claimCall('a', 'other')).run;
 const late = (run: RunRecord): RunRecord => ({ ...run, msLeft: -1 });
 
 describe.each([

@@ -77,6 +77,8 @@ export interface CallRecord extends PlannedCall {
   token: string | null;
   /** Epoch of the process that has it in work, or had it when its outcome became unknown. */
   holder: string | null;
+  /** What the model asked for, where a person let the call go ahead with other arguments. */
+  asked: Record<string, unknown> | null;
   result: unknown;
   error: ErrorRecord | null;
 

@@ -82,6 +82,7 @@ function plan(
     holder: null,
     held: false,
     due: true,
+    asked: null,
     result: null,
     error: null,
   };
