@@ -1,12 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { QUEUES, type Run, type RunEvent } from '#libs/contracts';
 import {
   ensureApiKey,
   HINT_JOB_OPTIONS,
   IMPATIENT,
-  migrate,
   openRedis,
   openRuns,
   QUEUE_PREFIX,
@@ -24,17 +22,14 @@ import { v7 as uuidv7 } from 'uuid';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startApp } from '../scripts/app.mjs';
 import { freePort } from '../scripts/platform.mjs';
-import { startPostgres } from '../scripts/postgres.mjs';
-import { startRedis } from '../scripts/redis.mjs';
 import type { Server } from '../scripts/server.mjs';
 import { newRun, plannedCall, resolveTurn, TENANT } from './support/ledger.js';
+import { startServers, type Servers } from './support/servers.js';
 import { startToolServer, type ToolServer } from './support/tool-server.js';
 
 const log = createLogger('test', 'fatal');
-const folder = mkdtempSync(path.join(tmpdir(), 'hammerline-effects-'));
 
-let postgres: Server;
-let redis: Server;
+let servers: Servers;
 let connection: Redis;
 let queues: { turn: Queue; call: Queue };
 /** Of the test, which stands in for gateway and worker. */
@@ -48,11 +43,8 @@ let executor: Server;
 const others: Server[] = [];
 
 beforeAll(async () => {
-  [postgres, redis] = await Promise.all([
-    startPostgres({ dir: path.join(folder, 'postgres') }),
-    startRedis({ dir: path.join(folder, 'redis') }),
-  ]);
-  await migrate(postgres.url);
+  servers = await startServers();
+  const { folder, postgres, redis } = servers;
   connection = await openRedis(redis.url, IMPATIENT);
   const queue = (name: string): Queue =>
     new Queue(name, { connection, prefix: QUEUE_PREFIX, defaultJobOptions: HINT_JOB_OPTIONS });
@@ -74,8 +66,7 @@ afterAll(async () => {
   await notices?.close();
   await Promise.all(Object.values(queues ?? {}).map((queue) => queue.close()));
   await runs?.close();
-  await Promise.all([postgres?.stop(), redis?.stop()]);
-  rmSync(folder, { recursive: true, force: true });
+  await servers?.stop();
 });
 
 beforeEach(() => {
@@ -90,9 +81,9 @@ function startExecutor(): Promise<Server> {
     script: 'dist/apps/executor/src/main.js',
     env: {
       PATH: process.env['PATH'],
-      DATABASE_URL: postgres.url,
-      REDIS_URL: redis.url,
-      HAMMERLINE_FILES: path.join(folder, 'files'),
+      DATABASE_URL: servers.postgres.url,
+      REDIS_URL: servers.redis.url,
+      HAMMERLINE_FILES: path.join(servers.folder, 'files'),
       PORT: '0',
     },
     log: () => undefined,

@@ -1,7 +1,4 @@
 import { EventEmitter, once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { HammerlineError, QUEUES, type Run } from '#libs/contracts';
 import { promptText } from '#libs/hammer';
 import { ModelCard } from '#libs/models';
@@ -12,7 +9,6 @@ import {
   Halts,
   HINT_JOB_OPTIONS,
   IMPATIENT,
-  migrate,
   openRedis,
   openRuns,
   QUEUE_PREFIX,
@@ -29,24 +25,16 @@ import { fixedLimit } from '../apps/worker/src/feed/limit.js';
 import { ModelFeed } from '../apps/worker/src/feed/model-feed.js';
 import type { GenerateRequest, Generation, Model } from '../apps/worker/src/models/model.js';
 import { createTurnTaker } from '../apps/worker/src/take-turn.js';
-import { startPostgres } from '../scripts/postgres.mjs';
-import { startRedis } from '../scripts/redis.mjs';
-import type { Server } from '../scripts/server.mjs';
 import { newRun, TENANT } from './support/ledger.js';
+import { startServers, type Servers } from './support/servers.js';
 
 const log = createLogger('test', 'fatal');
-const folder = mkdtempSync(path.join(tmpdir(), 'hammerline-feed-'));
 
-let postgres: Server;
-let redis: Server;
+let servers: Servers;
 const opened: Worker[] = [];
 
 beforeAll(async () => {
-  [postgres, redis] = await Promise.all([
-    startPostgres({ dir: path.join(folder, 'postgres') }),
-    startRedis({ dir: path.join(folder, 'redis') }),
-  ]);
-  await migrate(postgres.url);
+  servers = await startServers();
 });
 
 afterEach(async () => {
@@ -54,8 +42,7 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all([postgres?.stop(), redis?.stop()]);
-  rmSync(folder, { recursive: true, force: true });
+  await servers?.stop();
 });
 
 /** Says at once that no tool fits, unless it is away or told to wait. */
@@ -139,8 +126,8 @@ async function startWorker(
   model.isAway = options.isAway ?? false;
   model.isHolding = options.isHolding ?? false;
   const connections: Redis[] = [
-    await openRedis(redis.url, IMPATIENT),
-    await openRedis(redis.url, BLOCKING),
+    await openRedis(servers.redis.url, IMPATIENT),
+    await openRedis(servers.redis.url, BLOCKING),
   ];
   const [connection, blocking] = connections as [Redis, Redis];
   const queue = (name: string): Queue =>
@@ -148,7 +135,7 @@ async function startWorker(
   const queues = { turn: queue(QUEUES.turn), call: queue(QUEUES.call) };
   const runs = await openRuns({
     service: 'worker',
-    databaseUrl: postgres.url,
+    databaseUrl: servers.postgres.url,
     redis: connection,
     queues,
     log,

@@ -21,13 +21,30 @@ const HOLDER = 'process';
 /** Claims after which nothing is handed back or wanted again any more: nothing else would end that. */
 const MOST = 2;
 
+/** What every run begins with. */
+export const FRESH = {
+  state: 'queued',
+  version: 1,
+  turn: 1,
+  attempt: 0,
+  tries: 0,
+  token: null,
+  holder: null,
+  outcome: null,
+  model: null,
+  confidence: null,
+  reply: null,
+  error: null,
+  callsMade: 0,
+  tokens: 0,
+} as const satisfies Partial<RunRecord>;
+
 /** A run that was just accepted. */
 export function acceptedRun(more: Partial<RunRecord> = {}): RunRecord {
   return {
     id: 'run',
     tenantId: 'tenant',
-    state: 'queued',
-    version: 1,
+    ...FRESH,
     mode: 'execute',
     until: 'calls',
     budget: { turns: 2, calls: 2, tokens: 1_000 },
@@ -36,18 +53,6 @@ export function acceptedRun(more: Partial<RunRecord> = {}): RunRecord {
     cost: 1,
     toolsetHash: 'hash',
     traceparent: '',
-    turn: 1,
-    attempt: 0,
-    tries: 0,
-    token: null,
-    holder: null,
-    outcome: null,
-    model: null,
-    confidence: null,
-    reply: null,
-    error: null,
-    callsMade: 0,
-    tokens: 0,
     calls: [],
     held: false,
     due: true,
@@ -203,7 +208,7 @@ function callInputs(
     { type: 'call.settle', callId, token: 'another', result: succeeded },
     { type: 'call.probe', callId, found: succeeded },
     { type: 'call.probe', callId, found: { state: 'absent' } },
-    { type: 'call.probe', callId, found: { state: 'unclear' } },
+    { type: 'call.probe', callId, found: { state: 'unclear', reason: '' } },
     { type: 'call.approve', callId, by, argumentsHash: hash },
     { type: 'call.approve', callId, by, argumentsHash: 'another' },
     { type: 'call.deny', callId, by, argumentsHash: hash },

@@ -13,6 +13,7 @@ import {
   type NewEvent,
   type RunRecord,
 } from '../../libs/runs/src/reducer/index.js';
+import { FRESH } from './explore-runs.js';
 import { MemoryWork } from './memory-work.js';
 
 /** The log reaches the disk by itself after so long, whether or not a commit waits for it. */
@@ -258,21 +259,8 @@ function acceptedRow(accepted: NewRun, now: number): RunRow {
   return {
     run: {
       ...run,
+      ...FRESH,
       toolsetHash: toolset.hash,
-      state: 'queued',
-      version: 1,
-      turn: 1,
-      attempt: 0,
-      tries: 0,
-      token: null,
-      holder: null,
-      outcome: null,
-      model: null,
-      confidence: null,
-      reply: null,
-      error: null,
-      callsMade: 0,
-      tokens: 0,
     },
     calls: [],
     events: [{ type: 'run.accepted', data: { mode: run.mode, toolset: toolset.name } }],

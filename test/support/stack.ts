@@ -1,14 +1,12 @@
 import { EventEmitter, on } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Run, RunEvent } from '#libs/contracts';
-import { migrate, type StoredSpan } from '#libs/runs';
+import type { StoredSpan } from '#libs/runs';
 import { startApp } from '../../scripts/app.mjs';
 import { cacheFolder } from '../../scripts/artifacts.mjs';
-import { startPostgres } from '../../scripts/postgres.mjs';
-import { startRedis } from '../../scripts/redis.mjs';
 import type { Server } from '../../scripts/server.mjs';
+import { startServers } from './servers.js';
 
 export const API_KEY = 'hl_test_key_for_the_end_to_end_suite';
 
@@ -47,14 +45,10 @@ export async function startStack(options: {
   worker?: NodeJS.ProcessEnv;
   prepare?: (folder: string) => Promise<NodeJS.ProcessEnv>;
 }): Promise<Stack> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'hammerline-e2e-'));
+  const servers = await startServers();
+  const { folder, postgres, redis } = servers;
   const files = path.join(folder, 'files');
   mkdirSync(files);
-  const [postgres, redis] = await Promise.all([
-    startPostgres({ dir: path.join(folder, 'postgres') }),
-    startRedis({ dir: path.join(folder, 'redis') }),
-  ]);
-  await migrate(postgres.url);
   const env: NodeJS.ProcessEnv = {
     PATH: process.env['PATH'],
     DATABASE_URL: postgres.url,
@@ -157,8 +151,7 @@ export async function startStack(options: {
     },
     stop: async () => {
       await Promise.all([...started.keys()].map((app) => app.stop()));
-      await Promise.all([postgres.stop(), redis.stop()]);
-      rmSync(folder, { recursive: true, force: true });
+      await servers.stop();
     },
   };
   return stack;

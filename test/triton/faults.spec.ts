@@ -121,9 +121,10 @@ describe.each(TRANSPORTS)('%s: latency', (transport) => {
     const client = await connected(transport);
     proxy.setFaults({ down: { latencyMs: 300 } });
     const call = echo(client, [1], { timeoutMs: 30 });
-    // Timers of one process fire in order, however busy the machine is.
-    const later = new Promise((resolve) => setTimeout(resolve, 100));
-    expect(await first(['call', call], ['later', later])).toBe('call');
+    // Sent with it, and with time enough: its answer is as late.
+    const answer = echo(client, [3]);
+    expect(await first(['call', call], ['answer', answer])).toBe('call');
+    await answer;
     await expect(call).rejects.toMatchObject(late('sent'));
     expect(await echo(client, [2])).toEqual(Float32Array.of(2));
   });

@@ -1,7 +1,7 @@
-import type { CallResult } from '#libs/contracts';
+import type { CallResult, ProbeResult } from '#libs/contracts';
 import type { CallRecord } from '#libs/runs';
 import { activeTraceparent, ATTR, failSpan, inSpan } from '#libs/telemetry';
-import { type CallContext, executeCall, type Found, probeCall } from '#libs/tools';
+import { type CallContext, executeCall, probeCall } from '#libs/tools';
 import { SpanKind, type Span } from '@opentelemetry/api';
 import type { CompiledToolset } from './toolset-reader.js';
 
@@ -36,7 +36,7 @@ export async function findOut(
   toolset: CompiledToolset,
   call: CallRecord,
   context: CallContext,
-): Promise<Found> {
+): Promise<ProbeResult> {
   const tool = toolset.tools.get(call.name);
   if (!tool) return { state: 'unclear', reason: `its toolset has no ${call.name}` };
   return inCallSpan('probe_tool', call, tool.description, async (span) => {

@@ -36,6 +36,13 @@ export type CallDelta =
   | { type: 'arguments'; index: number; text: string }
   | { type: 'end'; index: number };
 
+/** What a tool says that is asked what became of a call. `absent`: it knows of no such call, and will not make it later. */
+export type ProbeResult =
+  | { state: 'succeeded'; result: unknown }
+  | { state: 'absent' }
+  /** It cannot tell, or did not; the reason is for people. */
+  | { state: 'unclear'; reason: string };
+
 /** What came of a call. `outcome_unknown`: it may have taken effect, and nobody may repeat it unasked. */
 export type CallResult =
   | { state: 'succeeded'; result: unknown }

@@ -1,7 +1,7 @@
 export { type BuiltinName, builtinNames } from './builtin.js';
 export { type CallContext, executeCall } from './execute-call.js';
 export { loadToolsets } from './load-toolsets.js';
-export { type Found, probeCall } from './probe-call.js';
+export { probeCall } from './probe-call.js';
 export { readTools } from './read-tools.js';
 export {
   type ExecutorSpec,

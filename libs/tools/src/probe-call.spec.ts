@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { ProbeResult } from '#libs/contracts';
 import { afterEach, describe, expect, it } from 'vitest';
-import { probeCall, type Found } from './probe-call.js';
+import { probeCall } from './probe-call.js';
 import type { Tool } from './toolset.js';
 
 const running: Server[] = [];
@@ -25,7 +26,7 @@ function answering(status: number, body = '', type = 'application/json'): Promis
   return serve((_, response) => response.writeHead(status, { 'content-type': type }).end(body));
 }
 
-function probe(url: string, over: Partial<Tool> = {}, signal?: AbortSignal): Promise<Found> {
+function probe(url: string, over: Partial<Tool> = {}, signal?: AbortSignal): Promise<ProbeResult> {
   const tool: Tool = {
     name: 'pay',
     description: '',

@@ -1,14 +1,9 @@
+import type { ProbeResult } from '#libs/contracts';
 import { truncated } from './call-result.js';
 import type { CallContext } from './execute-call.js';
 import { exchangeHttp, valueOf } from './http-exchange.js';
 import { buildHttpRequest, type HttpRequest, pathParameters } from './http-request.js';
 import type { Tool } from './toolset.js';
-
-/** What a tool says of a call. `absent`: it took no effect, and will not. `unclear`: ask again later. */
-export type Found =
-  | { state: 'succeeded'; result: unknown }
-  | { state: 'absent' }
-  | { state: 'unclear'; reason: string };
 
 /**
  * Asks a tool what became of a call, by its probe, within the tool's timeout. Never throws: what is no clear answer is
@@ -18,7 +13,7 @@ export async function probeCall(
   { probe, timeoutMs, maxResultBytes }: Tool,
   call: { id: string; arguments: Record<string, unknown> },
   { env, signal, traceparent }: Pick<CallContext, 'env' | 'signal' | 'traceparent'>,
-): Promise<Found> {
+): Promise<ProbeResult> {
   if (!probe) return unclear('the tool has no probe');
   let request: HttpRequest;
   try {
@@ -42,6 +37,6 @@ export async function probeCall(
   return unclear(body.reason);
 }
 
-function unclear(reason: string): Found {
+function unclear(reason: string): ProbeResult {
   return { state: 'unclear', reason };
 }

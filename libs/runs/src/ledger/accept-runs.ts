@@ -87,37 +87,15 @@ export async function acceptRuns(
   });
 }
 
-function rowOf(run: NewRun): object {
-  const {
-    id,
-    tenantId,
-    mode,
-    until,
-    budget,
-    mask,
-    priority,
-    cost,
-    traceparent,
-    messages,
-    expiresInS,
-  } = run;
+function rowOf({ toolset, messages, idempotency, ...run }: NewRun): object {
   return {
-    id,
-    tenantId,
-    mode,
-    until,
-    budget,
-    mask,
-    priority,
-    cost,
-    toolsetName: run.toolset.name,
-    toolsetHash: run.toolset.hash,
-    traceparent,
+    ...run,
+    toolsetName: toolset.name,
+    toolsetHash: toolset.hash,
     messages: jsonText(messages),
     query: shownQuery(messages),
-    expiresInS,
-    key: run.idempotency?.key,
-    bodyHash: run.idempotency?.bodyHash.toString('hex'),
+    key: idempotency?.key,
+    bodyHash: idempotency?.bodyHash.toString('hex'),
   };
 }
 

@@ -224,7 +224,9 @@ describe('a call whose outcome is unknown', () => {
     ]);
     expect(reduce(probing.run, claim, AVERAGE)).toEqual({ refused: 'not_due' });
     const probe = { type: 'call.probe', callId: 'a' } as const;
-    expect(after(probing.run, { ...probe, found: { state: 'unclear' } }).events).toEqual([]);
+    expect(
+      after(probing.run, { ...probe, found: { state: 'unclear', reason: '' } }).events,
+    ).toEqual([]);
     const calls = [succeeded, { state: 'absent' } as const].map(
       (found) => after(probing.run, { ...probe, found }).run.calls[0]?.state,
     );

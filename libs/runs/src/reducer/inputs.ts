@@ -1,4 +1,10 @@
-import type { CallResult, ErrorRecord, EventType, MissingInput } from '#libs/contracts';
+import type {
+  CallResult,
+  ErrorRecord,
+  EventType,
+  MissingInput,
+  ProbeResult,
+} from '#libs/contracts';
 import type { PlannedCall, RunRecord } from './records.js';
 
 /** All that can happen to a run after its acceptance. */
@@ -16,7 +22,7 @@ export type RunInput =
   | { type: 'call.release'; callId: string; token: string }
   | { type: 'call.settle'; callId: string; token: string; result: CallResult }
   /** The tool was asked what became of a call. `absent`: it knows of no such call, and will not make it later. */
-  | { type: 'call.probe'; callId: string; found: Found }
+  | { type: 'call.probe'; callId: string; found: ProbeResult }
   /** A person lets a call go ahead, with these arguments, or not. */
   | { type: 'call.approve'; callId: string; by: string; argumentsHash: string; edited?: Arguments }
   | { type: 'call.deny'; callId: string; by: string; argumentsHash: string }
@@ -24,7 +30,6 @@ export type RunInput =
   | { type: 'call.decide'; callId: string; by: string; decision: Decision };
 
 type Arguments = Record<string, unknown>;
-type Found = { state: 'succeeded'; result: unknown } | { state: 'absent' } | { state: 'unclear' };
 type Decision = { state: 'succeeded'; result: unknown } | { state: 'failed' } | { state: 'retry' };
 
 /** What a turn came to. */
