@@ -53,11 +53,13 @@ export async function affinity(system: System, scale: Scale): Promise<Row[]> {
   const side = (balance: Side['balance']): Side => ({ balance, servers: [], speeds: [], hits: [] });
   const sides = [side('affinity'), side('round_robin')] as const;
   try {
-    for (const { servers } of sides) {
-      while (servers.length < REPLICAS) {
-        servers.push(await startHammerTriton({ cacheMib: CACHE_MIB }));
-      }
-    }
+    await Promise.all(
+      sides.map(async ({ servers }) => {
+        while (servers.length < REPLICAS) {
+          servers.push(await startHammerTriton({ cacheMib: CACHE_MIB }));
+        }
+      }),
+    );
     for (let round = 0; round < rounds; round++) {
       for (const each of sides) await measureSide(system, each, scale, round);
     }

@@ -28,10 +28,10 @@ export const full: Scale = {
 
 export const small: Scale = {
   rounds: 1,
-  clients: 2,
-  modelAnswers: 4,
+  clients: 1,
+  modelAnswers: 2,
   timed: 5,
-  seconds: 1,
+  seconds: 0.4,
   replicas: [1, 2],
   toolsets: 2,
   fixed: [4],
