@@ -4,13 +4,14 @@ import type { Announce } from '../run-engine.js';
 import { HALTED_CHANNEL, shardChannel, type RunChange } from './channels.js';
 
 /**
- * Publishes what was committed: all that comes within one turn of the event loop in one message for each shard. Nothing
- * waits for it, and a message that is lost costs latency, never truth.
+ * Publishes what was committed: what comes first at once, all that follows within one turn of the event loop in one message
+ * for each shard. Nothing waits for it, and a message that is lost costs latency, never truth.
  */
 export class Announcer implements Announce {
   readonly #redis: Redis;
   readonly #log: Logger;
-  #messages = new Map<string, (RunChange | string)[]>();
+  /** What followed within this turn of the event loop; undefined: nothing came yet. */
+  #following: Map<string, (RunChange | string)[]> | undefined;
 
   constructor(redis: Redis, log: Logger) {
     this.#redis = redis;
@@ -26,19 +27,26 @@ export class Announcer implements Announce {
   }
 
   #add(channel: string, message: RunChange | string): void {
-    if (this.#messages.size === 0) setImmediate(() => void this.#publish());
-    const messages = this.#messages.get(channel);
+    if (!this.#following) {
+      this.#following = new Map();
+      setImmediate(() => this.#publishFollowing());
+      void this.#publish(channel, [message]);
+      return;
+    }
+    const messages = this.#following.get(channel);
     if (messages) messages.push(message);
-    else this.#messages.set(channel, [message]);
+    else this.#following.set(channel, [message]);
   }
 
-  async #publish(): Promise<void> {
-    const messages = this.#messages;
-    this.#messages = new Map();
+  #publishFollowing(): void {
+    const following = this.#following ?? [];
+    this.#following = undefined;
+    for (const [channel, messages] of following) void this.#publish(channel, messages);
+  }
+
+  async #publish(channel: string, messages: readonly (RunChange | string)[]): Promise<void> {
     try {
-      await Promise.all(
-        [...messages].map(([channel, all]) => this.#redis.publish(channel, JSON.stringify(all))),
-      );
+      await this.#redis.publish(channel, JSON.stringify(messages));
     } catch (error) {
       this.#log.debug({ err: error }, 'notices not sent');
     }

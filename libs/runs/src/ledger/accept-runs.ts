@@ -64,14 +64,13 @@ export async function acceptRuns(
                           toolset_hash, traceparent, turn, attempt, due_at, deadline_at)
         SELECT id, "tenantId", 'queued', 1, mode, until, budget, mask, priority, cost, "toolsetName", "toolsetHash",
                traceparent, 1, 0, now(), now() + "expiresInS" * interval '1 s'
-        FROM fresh ON CONFLICT (id) DO NOTHING RETURNING id
+        FROM fresh ON CONFLICT (id) DO NOTHING RETURNING id, tenant_id, mode, toolset_name
       ), noted AS (
         INSERT INTO inputs (run_id, tenant_id, messages, query)
-        SELECT id, "tenantId", messages::json, query FROM fresh JOIN accepted USING (id)
+        SELECT id, "tenantId", messages::json, query FROM fresh WHERE id = ANY (ARRAY(SELECT id FROM accepted))
       ), recorded AS (
         INSERT INTO events (run_id, seq, tenant_id, type, data)
-        SELECT id, 1, "tenantId", 'run.accepted', json_build_object('mode', mode, 'toolset', "toolsetName")
-        FROM fresh JOIN accepted USING (id)
+        SELECT id, 1, tenant_id, 'run.accepted', json_build_object('mode', mode, 'toolset', toolset_name) FROM accepted
       )
       SELECT id FROM accepted`,
     values: [JSON.stringify(runs.map(rowOf)), JSON.stringify([...toolsets.values()])],

@@ -34,7 +34,7 @@ export async function commitRuns(pool: Pool, changes: readonly RunChange[]): Pro
           error text, "callsMade" integer, tokens integer, "dueInMs" double precision, "isOver" boolean, calls json,
           events json)
       ), free AS MATERIALIZED (
-        SELECT r.id FROM runs r JOIN wanted w USING (id)
+        SELECT w.* FROM runs r JOIN wanted w USING (id)
         WHERE r.version = w."fromVersion" AND r.token IS NOT DISTINCT FROM w."fromToken"
         ORDER BY r.id FOR NO KEY UPDATE OF r
       ), moved AS (
@@ -43,8 +43,7 @@ export async function commitRuns(pool: Pool, changes: readonly RunChange[]): Pro
                reply = w.reply::json, error = w.error::json, calls_made = w."callsMade", tokens = w.tokens,
                due_at = CASE WHEN w."dueInMs" IS NULL THEN r.due_at ELSE now() + w."dueInMs" * interval '1 ms' END,
                ended_at = CASE WHEN w."isOver" THEN COALESCE(r.ended_at, now()) END
-        FROM free JOIN wanted w USING (id)
-        WHERE r.id = free.id RETURNING r.id, r.tenant_id, w."fromVersion", w.calls, w.events
+        FROM free w WHERE r.id = w.id RETURNING r.id, r.tenant_id, w."fromVersion", w.calls, w.events
       ), placed AS (
         INSERT INTO calls (id, run_id, tenant_id, turn, position, name, arguments, effect, approval, has_probe, state,
                            attempt, tries, token, holder, asked, result, error, ready_at)

@@ -3,6 +3,13 @@ import pg from 'pg';
 
 export type Pool = pg.Pool;
 
+/**
+ * All statements find few rows by an index. Without this, one that is prepared while the tables are small is planned to read
+ * them whole, and goes on to until the next ANALYZE, however large they have become.
+ */
+const PLAN_BY_INDEX =
+  'SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off';
+
 /** A pool on the ledger. Lost connections are replaced; `onError` hears of those that die idle. */
 export function openPool(options: {
   databaseUrl: string;
@@ -18,6 +25,7 @@ export function openPool(options: {
     // A half-open connection would otherwise hold its caller until TCP gives up, a quarter of an hour.
     query_timeout: 10_000,
     keepAlive: true,
+    onConnect: (client) => client.query(PLAN_BY_INDEX),
   });
   pool.on('error', options.onError);
   return pool;
