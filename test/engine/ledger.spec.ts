@@ -533,6 +533,30 @@ describe('the sweep', () => {
   });
 });
 
+it('reads no table whole, though its statements were planned when there was little in them', async () => {
+  const { ledger: fresh, pool: own } = ground.open();
+  const wholeReadings = async (): Promise<unknown> => {
+    await own.query('SELECT pg_stat_force_next_flush()');
+    const { rows } = await pool.query(
+      "SELECT relname, seq_scan FROM pg_stat_user_tables WHERE relname IN ('runs', 'calls', 'events', 'inputs') ORDER BY 1",
+    );
+    return rows;
+  };
+  const before = await wholeReadings();
+  // The sixth time Postgres keeps the plan.
+  for (let times = 0; times < 7; times++) {
+    const { id } = newRun();
+    await fresh.accept(newRun({ id }));
+    const turn = { runId: id, token: uuidv7(), holder: holder.id };
+    const claimed = await fresh.claimTurn(turn);
+    const call = plannedCall();
+    await fresh.apply(id, resolveTurn(turn.token, [call]), claimed?.run);
+    await fresh.apply(id, { ...turn, type: 'call.claim', callId: call.id });
+    expect(await readRun(own, TENANT, id)).toMatchObject({ calls: [{ state: 'started' }] });
+  }
+  expect(await wholeReadings()).toEqual(before);
+});
+
 it('shows a tenant nothing of another', async () => {
   const id = await accepted();
   expect(await readRun(pool, 'other', id)).toBeUndefined();
