@@ -152,7 +152,7 @@ describe('hammerline runs', () => {
     expect(stdout).toContain(
       String.raw`arguments {"recipient":"Dana","text":"Ready.\u202e\u00a0"}`,
     );
-    const [, command = ''] = new RegExp(`→ hammerline runs (${word} .*)`).exec(stdout) ?? [];
+    const [, command = ''] = new RegExp(`→ npx hammerline runs (${word} .*)`).exec(stdout) ?? [];
     return { id, command: command.split(' ') };
   }
 

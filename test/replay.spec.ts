@@ -234,6 +234,8 @@ describe('the list', () => {
     expect(await ids(`${since}&state=succeeded`)).toEqual([b]);
     expect(await ids(`${since}&code=tool_failed&toolset=desk`)).toEqual([c, a]);
     expect(await ids(`${since}&code=expired`)).toEqual([]);
+    expect(await ids(`${since}&callState=succeeded,failed`)).toEqual([c, a]);
+    expect(await ids(`${since}&callState=failed&state=succeeded`)).toEqual([]);
     expect(await ids(`${since}&toolset=inline`)).toEqual([]);
     expect(await ids(`${since}&createdBefore=${runs[2]?.createdAt}`)).toEqual([b, a]);
     const { body } = await desk.get(`/v1/runs?${since}&state=failed&limit=1`);
@@ -250,6 +252,8 @@ describe('the list', () => {
     expect(text).toContain('tool_failed');
     expect(text).not.toContain('succeeded</span');
     expect((await desk.stack.request('/?state=bad')).status).toBe(422);
+    const [, waiting = ''] = /href="([^"]*)">Waiting for a person/.exec(text) ?? [];
+    expect((await desk.stack.request(waiting.replaceAll('&amp;', '&'))).status).toBe(200);
   });
 });
 

@@ -16,7 +16,10 @@ interface ListChoice extends FilterChoice, Connection {
 
 export function addRunsList(add: AddRunsCommand, connect: Connect): void {
   withFilter(
-    add('list', 'Show runs, newest first. `--state failed,expired`: the dead letters.'),
+    add(
+      'list',
+      'Show runs, newest first. `--state failed,expired`: the dead letters. `--call-state awaiting_approval,outcome_unknown`: those that wait for a person.',
+    ),
     RUN_STATES,
   )
     .option('--limit <n>', 'most of them', numberFrom(1, 10_000), 20)

@@ -1,9 +1,10 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { ERROR_CODES, RunFilter, type RunState } from '#libs/contracts';
+import { CALL_STATES, ERROR_CODES, RunFilter, type RunState } from '#libs/contracts';
 
 /** What runs are chosen by, as the gateway's filter has it. */
 export interface FilterChoice {
   state?: string[];
+  callState?: string[];
   code?: string;
   toolset?: string;
   after?: string;
@@ -14,6 +15,11 @@ export interface FilterChoice {
 export function withFilter(command: Command, states: readonly RunState[]): Command {
   return command
     .option('--state <states>', `one or more, by commas: ${states.join(', ')}`, statesOf(states))
+    .option(
+      '--call-state <states>',
+      `that have a call in one of these, by commas: ${CALL_STATES.join(', ')}`,
+      statesOf(CALL_STATES),
+    )
     .option('--code <code>', 'the error that they ended with', readCode)
     .option('--toolset <name>', 'their toolset')
     .option(
@@ -24,9 +30,10 @@ export function withFilter(command: Command, states: readonly RunState[]): Comma
     .option('--before <time>', 'accepted before this time', readTime);
 }
 
-export function filterOf({ state, code, toolset, after, before }: FilterChoice): object {
+export function filterOf({ state, callState, code, toolset, after, before }: FilterChoice): object {
   return {
     ...(state && { state }),
+    ...(callState && { callState }),
     ...(code !== undefined && { code }),
     ...(toolset !== undefined && { toolset }),
     ...(after !== undefined && { createdAfter: after }),

@@ -42,20 +42,24 @@ function head(run: Run): string[] {
 }
 
 function callLines(call: Call, run: Run): string[] {
-  const { id, error, result, state, argumentsHash } = call;
+  const { id, error, result, state, argumentsHash, askedArguments } = call;
   return [
     '',
     `${id}  ${paint(state)} · ${plain(call.name)} · ${call.effect}${call.turn > 1 ? ` · turn ${call.turn}` : ''}`,
     `  arguments ${visibleJson(call.arguments)}`,
+    ...(askedArguments ? [`  the model asked for ${visibleJson(askedArguments)}`] : []),
     ...(result === undefined ? [] : [`  result ${visibleJson(result)}`]),
     ...(error ? [`  ${error.code}: ${plain(error.message)}`] : []),
     ...(state === 'awaiting_approval' && argumentsHash !== undefined
       ? ['approve', 'deny'].map(
-          (word) => `  → hammerline runs ${word} ${run.id} ${id} --hash ${argumentsHash}`,
+          (word) => `  → npx hammerline runs ${word} ${run.id} ${id} --hash ${argumentsHash}`,
         )
       : []),
     ...(state === 'outcome_unknown' && !TERMINAL_RUN_STATES.has(run.state)
-      ? [`  → hammerline runs decide ${run.id} ${id} succeeded|failed|retry`]
+      ? [
+          `  → look at the tool for the Idempotency-Key ${id}, then: succeeded, failed or retry`,
+          `  → npx hammerline runs decide ${run.id} ${id} succeeded`,
+        ]
       : []),
   ];
 }

@@ -5,8 +5,10 @@ import { z } from 'zod';
 export const ListQuery = RunFilter.extend({
   limit: z.coerce.number().int().min(1).max(100).default(20),
   cursor: z.uuid().toLowerCase().optional(),
-  state: z.preprocess(
-    (list) => (typeof list === 'string' ? list.split(',') : list),
-    RunFilter.shape.state,
-  ),
+  state: z.preprocess(byCommas, RunFilter.shape.state),
+  callState: z.preprocess(byCommas, RunFilter.shape.callState),
 });
+
+function byCommas(list: unknown): unknown {
+  return typeof list === 'string' ? list.split(',') : list;
+}

@@ -1,3 +1,4 @@
+import type { Run } from '#libs/contracts';
 import type { RunInput } from '#libs/runs';
 import { expect, it } from 'vitest';
 import { WAITING_RUN } from './docs/examples.js';
@@ -7,6 +8,20 @@ import { notPossible } from './not-possible.js';
 const run = { ...SCHEMAS.Run.parse(WAITING_RUN), state: 'cancelling' } as const;
 const callId = run.calls[0]?.id ?? '';
 const by = 'a key';
+
+it.each(['started', 'outcome_unknown'] as const)(
+  'of a call that is %s in a run that is over, it says what helps',
+  (state) => {
+    const over: Run = {
+      ...run,
+      state: 'cancelled',
+      calls: run.calls.map((call) => ({ ...call, state })),
+    };
+    const input: RunInput = { type: 'call.decide', callId, by, decision: { state: 'failed' } };
+    const helps = state === 'started' ? 'POST /v1/runs/replay' : `Idempotency-Key ${callId}`;
+    expect(notPossible('ended', input, over).message).toContain(helps);
+  },
+);
 
 it.each<[RunInput, string]>([
   [{ type: 'call.approve', callId, by, argumentsHash: '' }, ''],

@@ -18,7 +18,7 @@ export function notPossible(refused: Refusal, input: RunInput, run: Run): Hammer
           {
             pointer: '/argumentsHash',
             detail: 'is not the hash of the call’s arguments',
-            mend: `Look at the call again, then give its \`argumentsHash\`${call?.argumentsHash ? `: ${call.argumentsHash}` : ''}.`,
+            mend: `Look at the call again (GET /v1/runs/${run.id}), then give its \`argumentsHash\`.`,
           },
         ]
       : [];
@@ -33,8 +33,7 @@ function explain(refused: Refusal, { type }: RunInput, run: Run, call: Call | un
     return 'The process that made the call may still be at it. Try again in some seconds.';
   }
   if (TERMINAL_RUN_STATES.has(run.state)) {
-    const instead =
-      type === 'run.cancel' ? '' : ' POST /v1/runs/replay does it again as a new run.';
+    const instead = insteadOf(type, call);
     return `The run is over: it is \`${run.state}\`, and nothing changes it any more.${instead}`;
   }
   if (!call) return `The run is \`${run.state}\`: that cannot be done now.`;
@@ -44,4 +43,13 @@ function explain(refused: Refusal, { type }: RunInput, run: Run, call: Call | un
   }
   const wanted: CallState = type === 'call.decide' ? 'outcome_unknown' : 'awaiting_approval';
   return `The call is \`${call.state}\`; only one that is \`${wanted}\` can be decided so. GET /v1/runs/${run.id} shows it.`;
+}
+
+/** What can be done about a run that is over. */
+function insteadOf(type: RunInput['type'], call: Call | undefined): string {
+  if (type === 'run.cancel') return '';
+  if (call?.state === 'outcome_unknown') {
+    return ` Whether the call took effect, its tool alone can tell: look there for the Idempotency-Key ${call.id}, before you replay the run.`;
+  }
+  return ' POST /v1/runs/replay does it again as a new run.';
 }

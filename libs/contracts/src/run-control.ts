@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from './error.js';
-import { RUN_STATES, TERMINAL_RUN_STATES, type RunState } from './run.js';
+import {
+  CALL_STATES,
+  RUN_STATES,
+  TERMINAL_RUN_STATES,
+  type CallState,
+  type RunState,
+} from './run.js';
 
 const MAX_RESULT_DEPTH = 64;
 
@@ -59,6 +65,9 @@ const Code = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]);
 /** What runs can be chosen by. All that is given must hold. */
 export const RunFilter = z.strictObject({
   state: z.array(z.enum(RUN_STATES)).min(1).optional(),
+  callState: z.array(z.enum(CALL_STATES)).min(1).optional().meta({
+    description: 'Has a call in one of these states.',
+  }),
   code: Code.optional().meta({ description: 'Code of the error that the run ended with.' }),
   toolset: z
     .string()
@@ -75,6 +84,8 @@ type EndState = Extract<RunState, 'succeeded' | 'failed' | 'cancelled' | 'expire
 const END_STATES = [...TERMINAL_RUN_STATES] as EndState[];
 /** What a person may want to look at: runs that did not do what they were asked for. */
 export const DEAD_LETTERS: EndState[] = ['failed', 'expired'];
+/** Calls that wait until a person decides about them. */
+export const FOR_A_PERSON = ['awaiting_approval', 'outcome_unknown'] as const satisfies CallState[];
 /** Most runs that one request replays. */
 export const MAX_REPLAYED = 1_000;
 

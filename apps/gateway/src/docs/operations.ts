@@ -1,4 +1,4 @@
-import { ERROR_CODES, RUN_STATES } from '#libs/contracts';
+import { CALL_STATES, ERROR_CODES, RUN_STATES } from '#libs/contracts';
 import { controlPaths } from './control-operations.js';
 import { EVENT_STREAM, QUEUED_RUN, REQUEST_EXAMPLES, SUCCEEDED_RUN, TRACE } from './examples.js';
 import {
@@ -109,22 +109,20 @@ function listRuns(): JsonObject {
     ...(description && { description }),
   });
   const time = { type: 'string', format: 'date-time' };
+  const byCommas = (name: string, items: readonly string[], description: string): JsonObject => ({
+    ...query(name, { type: 'array', items: { enum: items } }, description),
+    style: 'form',
+    explode: false,
+  });
   return {
     ...read('listRuns', 'Runs', 'The runs, newest first', 'RunPage', ['invalid_request']),
     description:
-      'All that is given must hold. Of a tenant’s runs a page with a filter looks at 5,000 at most, so that none takes long: it may hold fewer than `limit` of them, even none, and still have a `next`. Times narrow what is looked at. Runs that did not do what they were asked for: `state=failed,expired`.',
+      'All that is given must hold. Of a tenant’s runs a page with a filter looks at 5,000 at most, so that none takes long: it may hold fewer than `limit` of them, even none, and still have a `next`. Times narrow what is looked at. Runs that did not do what they were asked for: `state=failed,expired`; those that wait for a person: `callState=awaiting_approval,outcome_unknown`.',
     parameters: [
       query('limit', { type: 'integer', minimum: 1, maximum: 100, default: 20 }),
       query('cursor', { type: 'string', format: 'uuid' }, '`next` of the page before.'),
-      {
-        ...query(
-          'state',
-          { type: 'array', items: { enum: RUN_STATES } },
-          'One or more, by commas.',
-        ),
-        style: 'form',
-        explode: false,
-      },
+      byCommas('state', RUN_STATES, 'One or more, by commas.'),
+      byCommas('callState', CALL_STATES, 'It has a call in one of these states; by commas.'),
       query(
         'code',
         { enum: Object.keys(ERROR_CODES) },

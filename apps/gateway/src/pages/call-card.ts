@@ -21,6 +21,13 @@ export function callCard(call: Call, run: Run, ended: boolean): Html {
         <pre tabindex="0">${argumentsText(call)}</pre>
       </div>
       ${
+        call.askedArguments &&
+        html`<div>
+          <p class="label">The model asked for</p>
+          <pre tabindex="0">${prettyJson(call.askedArguments)}</pre>
+        </div>`
+      }
+      ${
         call.result !== undefined &&
         html`<div>
           <p class="label">Result</p>

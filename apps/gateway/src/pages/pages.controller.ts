@@ -10,7 +10,7 @@ import { renderRun } from './run-page.js';
 import { renderRuns } from './runs-page.js';
 
 const RUNS_PER_PAGE = 25;
-const PageQuery = ListQuery.pick({ cursor: true, state: true });
+const PageQuery = ListQuery.pick({ cursor: true, state: true, callState: true });
 
 /** What a browser shows: the latest runs, and one run. */
 @Controller()
@@ -21,10 +21,11 @@ export class PagesController {
   async index(
     @Query('cursor') cursor: unknown,
     @Query('state') state: unknown,
+    @Query('callState') callState: unknown,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const read = PageQuery.safeParse({ cursor, state });
+    const read = PageQuery.safeParse({ cursor, state, callState });
     if (!read.success) {
       const content = html`<p>
         This link names no page of runs. <a href="/">See the latest runs</a>
@@ -32,14 +33,11 @@ export class PagesController {
       sendPage(reply, 422, renderMessage('No such page', content));
       return;
     }
-    const page = await listRuns(this.runs.pool, request.tenantId, {
-      limit: RUNS_PER_PAGE,
-      before: read.data.cursor,
-      filter: { state: read.data.state },
-    });
-    const chosen = read.data.state?.join();
-    const first = cursor === undefined;
-    sendPage(reply, 200, renderRuns(page, { now: Date.now(), first, state: chosen }));
+    const { cursor: before, ...filter } = read.data;
+    const { pool } = this.runs;
+    const page = await listRuns(pool, request.tenantId, { limit: RUNS_PER_PAGE, before, filter });
+    const first = before === undefined;
+    sendPage(reply, 200, renderRuns(page, { now: Date.now(), first, filter }));
   }
 
   @Get('runs/:id')

@@ -160,6 +160,14 @@ describe('the pages', () => {
     expect(pageOf({ ...run, state: 'cancelled' })).not.toContain('hammerline runs');
   });
 
+  it('show what the model asked for beside what a person let it do', () => {
+    const edited = aCall({ arguments: { to: 'Dana' }, askedArguments: { to: 'Everyone' } });
+    const page = pageOf(aRun({ calls: [edited] }));
+    expect(page.indexOf('Everyone')).toBeGreaterThan(page.indexOf('The model asked for'));
+    expect(page).toContain('Dana');
+    expect(pageOf(aRun())).not.toContain('The model asked for');
+  });
+
   it('show all of what a person is to approve, and nothing that cannot be seen', () => {
     const given = { text: `${'x'.repeat(30_000)}\u00a0\u202e END` };
     const call = aCall({ arguments: given, result: undefined, argumentsHash: 'abc' });
@@ -247,7 +255,11 @@ describe('the pages', () => {
     expect(last).toContain('Latest runs');
     expect(renderRuns({ runs: [] }, { now: NOW, first: true })).toContain('No run yet');
     const dead = { runs: [], next: 'next-id' };
-    const failed = renderRuns(dead, { now: NOW, first: true, state: 'failed,expired' });
+    const failed = renderRuns(dead, {
+      now: NOW,
+      first: true,
+      filter: { state: ['failed', 'expired'] },
+    });
     expect(failed).toContain('href="/?state=failed%2Cexpired&amp;cursor=next-id"');
     expect(failed).toContain('There are none here.');
   });

@@ -1,32 +1,48 @@
-import { DEAD_LETTERS, type Call, type Run, type RunPage } from '#libs/contracts';
+import {
+  DEAD_LETTERS,
+  FOR_A_PERSON,
+  type Call,
+  type Run,
+  type RunFilter,
+  type RunPage,
+} from '#libs/contracts';
 import { age, cut, outcomeText, percent, stateBadge } from './format.js';
 import { html, type Content, type Html } from './html.js';
 import { renderPage } from './layout.js';
 
-/** Those that did not do what they were asked for. */
-const DEAD_LETTERS_PATH = `/?state=${DEAD_LETTERS.join()}`;
+type Filter = Pick<RunFilter, 'state' | 'callState'>;
 
-/** The latest runs, or a later page of them. @param options.now Unix milliseconds; `state`: what they were chosen by */
+/** The latest runs, or a later page of them. @param options.now Unix milliseconds; `filter`: what they were chosen by */
 export function renderRuns(
   page: RunPage,
-  options: { now: number; first: boolean; state?: string | undefined },
+  { now, first, filter = {} }: { now: number; first: boolean; filter?: Filter },
 ): string {
-  const { now, first, state } = options;
-  const start = state === undefined ? '/' : `/?state=${encodeURIComponent(state)}`;
-  const more = new URLSearchParams({ ...(state && { state }), cursor: page.next ?? '' });
   const older =
-    page.next !== undefined && html`<a href="/?${more.toString()}" rel="next">Older runs →</a>`;
+    page.next !== undefined &&
+    html`<a href="${pathOf(filter, page.next)}" rel="next">Older runs →</a>`;
+  const isAll = pathOf(filter) === '/';
   return renderPage(
     'Runs',
     html`<h1>Runs</h1>
       <nav class="pages" aria-label="Which runs">
-        <a href="/">All</a> <a href="${DEAD_LETTERS_PATH}">Failed or expired</a>
+        <a href="/">All</a>
+        <a href="${pathOf({ callState: [...FOR_A_PERSON] })}">Waiting for a person</a>
+        <a href="${pathOf({ state: DEAD_LETTERS })}">Failed or expired</a>
       </nav>
-      ${page.runs.length > 0 ? table(page.runs, now) : nothing(first && state === undefined)}
+      ${page.runs.length > 0 ? table(page.runs, now) : nothing(first && isAll)}
       <nav class="pages" aria-label="More runs">
-        ${!first && html`<a href="${start}">← Latest runs</a>`}${older}
+        ${!first && html`<a href="${pathOf(filter)}">← Latest runs</a>`}${older}
       </nav>`,
   );
+}
+
+function pathOf({ state, callState }: Filter, cursor?: string): string {
+  const query = new URLSearchParams({
+    ...(state && { state: state.join() }),
+    ...(callState && { callState: callState.join() }),
+    ...(cursor !== undefined && { cursor }),
+  });
+  return query.size > 0 ? `/?${query}` : '/';
 }
 
 function table(runs: readonly Run[], now: number): Html {

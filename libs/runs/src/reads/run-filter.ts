@@ -44,20 +44,25 @@ export async function newestOf(
 
 /** SQL: the run `r` fits the filter whose values are the parameters from number `first`. */
 export function fits(first: number): string {
-  const [state, code, toolset, after, before] = [0, 1, 2, 3, 4].map((n) => `$${first + n}`);
+  const [state, callState, code, toolset, after, before] = [0, 1, 2, 3, 4, 5].map(
+    (n) => `$${first + n}`,
+  );
   // Not by `->>`: it fails at an error whose text holds the escape of a NUL. Within a text, quotes are escaped.
   return `(${state}::text[] IS NULL OR r.state = ANY (${state}))
+    AND (${callState}::text[] IS NULL
+      OR EXISTS (SELECT FROM calls f WHERE f.run_id = r.id AND f.state = ANY (${callState})))
     AND (${code}::text IS NULL OR strpos(r.error::text, ${code}) > 0)
     AND (${toolset}::text IS NULL OR r.toolset_name = ${toolset})
     AND (${after}::timestamptz IS NULL OR r.created_at >= ${after})
     AND (${before}::timestamptz IS NULL OR r.created_at < ${before})`;
 }
 
-/** The five values of `fits`. */
+/** The six values of `fits`. */
 export function fitValues(filter: RunFilter): unknown[] {
-  const { state, code, toolset, createdAfter, createdBefore } = filter;
+  const { state, callState, code, toolset, createdAfter, createdBefore } = filter;
   return [
     state ?? null,
+    callState ?? null,
     code === undefined ? null : `"code":"${code}"`,
     toolset ?? null,
     createdAfter ?? null,
