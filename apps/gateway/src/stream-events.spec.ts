@@ -15,6 +15,7 @@ const deaf: Listener = { changed: () => new Promise(() => undefined), close: () 
 
 let fastify: FastifyInstance;
 let events: RunEvent[];
+let read: (after: number) => RunEvent[];
 let listener: Listener;
 let stopping: AbortController;
 /** What the server writes to, of the latest request. */
@@ -23,6 +24,7 @@ let port: number;
 
 beforeEach(async () => {
   events = [];
+  read = (after) => events.filter(({ seq }) => seq > after);
   raw = undefined;
   listener = deaf;
   stopping = new AbortController();
@@ -31,7 +33,7 @@ beforeEach(async () => {
     ({ raw } = reply);
     return streamEvents(reply, {
       after: Number(request.headers['last-event-id'] ?? 0),
-      read: (after) => Promise.resolve(events.filter(({ seq }) => seq > after)),
+      read: async (after) => read(after),
       listen: async () => listener,
       stopping: stopping.signal,
     });
@@ -170,4 +172,17 @@ it('has no more to give once the end was sent, even where evidence came in after
   events.push(event(3, 'call.evidence'));
   for (const after of [2, 3, 99]) expect((await get(after)).status).toBe(204);
   expect(numbers(await (await get(1)).text())).toEqual([2]);
+});
+
+it('streams the end to a client that has not seen it, where the run ends while the ledger is read', async () => {
+  listener = { ...deaf, changed: async () => undefined };
+  const all = [event(1), event(2), event(3, 'run.ended')];
+  let seen = 2;
+  // The first look finds nothing new; the run has ended by the next.
+  read = (after) => {
+    const found = all.slice(after, seen);
+    seen = 3;
+    return found;
+  };
+  expect(numbers(await (await get(2)).text())).toEqual([3]);
 });

@@ -39,7 +39,7 @@ export async function streamEvents(
   try {
     let last = options.after;
     let events = await options.read(last);
-    if (last > 0 && events.every(isAfterEnd) && (await hasEnded(options.read))) {
+    if (last > 0 && events.every(isAfterEnd) && (await hasEndedBy(last, options.read))) {
       // Nothing will ever follow: 204 tells an EventSource to stop asking.
       void reply.status(204).send();
       return;
@@ -85,6 +85,10 @@ function isAfterEnd({ type }: RunEvent): boolean {
   return type === 'call.evidence';
 }
 
-async function hasEnded(read: (after: number) => Promise<RunEvent[]>): Promise<boolean> {
-  return (await read(0)).some(({ type }) => type === 'run.ended');
+/** Whether the end is among the first `last` events: a run may also end between two looks at it. */
+async function hasEndedBy(
+  last: number,
+  read: (after: number) => Promise<RunEvent[]>,
+): Promise<boolean> {
+  return (await read(0)).some(({ type, seq }) => type === 'run.ended' && seq <= last);
 }
