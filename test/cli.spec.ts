@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { compilePrompt, promptText } from '#libs/hammer';
 import { maskKey, maskTools } from '#libs/masking';
 import { readToolset } from '#libs/tools';
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Run } from '#libs/contracts';
 import { run } from '../apps/cli/src/run.js';
-import { startDesk, type Desk } from './support/desk.js';
+import { useDesk } from './support/desk.js';
 import { API_KEY } from './support/stack.js';
 
 const FILE = 'examples/office/toolset.json';
@@ -103,15 +103,7 @@ describe('hammerline runs', () => {
   } as const;
   const PAY = { name: 'pay', arguments: { invoice: 'A-17' } } as const;
   const LIGHT = { name: 'switch_light', arguments: { room: 'kitchen' } } as const;
-  let desk: Desk;
-
-  beforeAll(async () => {
-    desk = await startDesk();
-  });
-
-  afterAll(async () => {
-    await desk?.stop();
-  });
+  const desk = useDesk();
 
   interface Said {
     status: number;

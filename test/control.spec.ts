@@ -3,26 +3,14 @@ import { readFileSync } from 'node:fs';
 import { v7 as uuidv7 } from 'uuid';
 import type { Call, Run } from '#libs/contracts';
 import { argumentsHash, tenantOfKey } from '#libs/runs';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { OTHER_KEY, startDesk, type Answer, type Desk } from './support/desk.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { OTHER_KEY, useDesk, type Answer } from './support/desk.js';
 
 const SEND = { name: 'send', arguments: { recipient: 'Dana', text: 'It is ready.' } } as const;
 const PAY = { name: 'pay', arguments: { invoice: 'A-17' } } as const;
 const NO_HASH = '0'.repeat(64);
 
-let desk: Desk;
-
-beforeAll(async () => {
-  desk = await startDesk();
-});
-
-afterAll(async () => {
-  await desk?.stop();
-});
-
-beforeEach(() => {
-  desk.tools.effects.length = 0;
-});
+const desk = useDesk();
 
 const cancel = (id: string, key?: string): Promise<Answer> =>
   desk.post(`/v1/runs/${id}/cancel`, undefined, key);

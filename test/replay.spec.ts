@@ -1,8 +1,8 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { ReplayReport, Run } from '#libs/contracts';
 import { readEvents } from '#libs/runs';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startDesk, type Answer, type Desk } from './support/desk.js';
+import { describe, expect, it } from 'vitest';
+import { useDesk, type Answer, type Desk } from './support/desk.js';
 
 const LOOK = { name: 'look_up', arguments: { word: 'hammer' } } as const;
 /** As its server sees it: the arguments of a GET stand in the address. */
@@ -12,19 +12,7 @@ const PAY = { name: 'pay', arguments: { invoice: 'A-17' } } as const;
 const SEND = { name: 'send', arguments: { recipient: 'Dana', text: 'Ready.' } } as const;
 const BROKEN = { status: 400 };
 
-let desk: Desk;
-
-beforeAll(async () => {
-  desk = await startDesk();
-});
-
-afterAll(async () => {
-  await desk?.stop();
-});
-
-beforeEach(() => {
-  desk.tools.effects.length = 0;
-});
+const desk = useDesk();
 
 const replay = (body: object): Promise<Answer> => desk.post('/v1/runs/replay', body);
 

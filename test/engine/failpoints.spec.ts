@@ -1,24 +1,12 @@
 import type { Run } from '#libs/contracts';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { startDesk, type Desk } from '../support/desk.js';
+import { expect, it } from 'vitest';
+import { useDesk } from '../support/desk.js';
 import { dyingAt, type Failpoint } from '../support/failpoints.js';
 
 const PAY = { name: 'pay', arguments: { invoice: 'A-17' } } as const;
 const LIGHT = { name: 'switch_light', arguments: { room: 'kitchen' } } as const;
 
-let desk: Desk;
-
-beforeAll(async () => {
-  desk = await startDesk();
-});
-
-afterAll(async () => {
-  await desk?.stop();
-});
-
-beforeEach(() => {
-  desk.tools.effects.length = 0;
-});
+const desk = useDesk();
 
 /** One process of an app after the other that dies at its place, each with a run of its own; then one that lives. */
 async function dieAt<Point extends Failpoint>(

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Run, RunRequest } from '#libs/contracts';
 import { ensureApiKey, openPool, type Pool } from '#libs/runs';
+import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { startScriptedModel } from './scripted-model.js';
 import { API_KEY, startStack, type Stack } from './stack.js';
 import { startToolServer, type ToolServer } from './tool-server.js';
@@ -26,7 +27,6 @@ export interface Desk {
   post(route: string, body?: unknown, key?: string): Promise<Answer>;
   /** The run as soon as it is so. */
   once(id: string, isSo: (run: Run) => boolean): Promise<Run>;
-  stop(): Promise<void>;
 }
 
 export interface Answer {
@@ -35,7 +35,40 @@ export interface Answer {
   body: any;
 }
 
-export async function startDesk(): Promise<Desk> {
+/** Starts a desk before the tests of the block that calls this, and stops it after them. Each test begins without effects. */
+export function useDesk(): Desk {
+  let started: Awaited<ReturnType<typeof startDesk>> | undefined;
+  const desk = (): Desk => {
+    if (!started) throw new Error('the desk starts with the first test');
+    return started;
+  };
+  beforeAll(async () => {
+    started = await startDesk();
+  });
+  afterAll(async () => {
+    await started?.stop();
+  });
+  beforeEach(() => {
+    desk().tools.effects.length = 0;
+  });
+  return {
+    get stack() {
+      return desk().stack;
+    },
+    get tools() {
+      return desk().tools;
+    },
+    get pool() {
+      return desk().pool;
+    },
+    submit: (turns, over) => desk().submit(turns, over),
+    get: (route, key) => desk().get(route, key),
+    post: (route, body, key) => desk().post(route, body, key),
+    once: (id, isSo) => desk().once(id, isSo),
+  };
+}
+
+async function startDesk(): Promise<Desk & { stop(): Promise<void> }> {
   const folder = mkdtempSync(path.join(tmpdir(), 'hammerline-desk-'));
   const [tools, model] = await Promise.all([startToolServer(), startScriptedModel()]);
   const file = path.join(folder, 'desk.json');

@@ -62,9 +62,9 @@ const CLAIMS: ReadonlySet<RunInput['type']> = new Set(['turn.claim', 'call.claim
  * the result with a compare-and-set on `version`; who loses that race reads again and reduces again.
  */
 export function reduce(run: RunRecord, input: RunInput, random: Random): Step {
-  // Nothing starts after the deadline, whether or not anybody has told the run of it.
   // Of a newer version that was rolled back.
   if (!Object.hasOwn(TRANSITIONS, run.state)) return { refused: 'unknown_state' };
+  // Nothing starts after the deadline, whether or not anybody has told the run of it.
   const mayExpire = TRANSITIONS[run.state]['run.expire'] === expireRun;
   const isLate = CLAIMS.has(input.type) && run.msLeft <= 0 && mayExpire;
   const taken: RunInput = isLate ? { type: 'run.expire' } : input;
